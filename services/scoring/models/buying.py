@@ -1,0 +1,103 @@
+"""When customers buy again: the beta-geometric family of models and what follows from a fitted one.
+
+A customer buys at her own Poisson rate, Gamma(r, alpha) over customers, and after a purchase drops out for good with
+her own probability, Beta(a, b) over customers. x counts repeat purchases, t_x is the time from the first to the last,
+age the time from the first until now. BG/NBD: Fader, Hardie and Lee, Marketing Science 24 (2005). MBG/NBD: Batislam,
+Denizel and Filiztekin, International Journal of Research in Marketing 24 (2007).
+"""
+
+from dataclasses import dataclass
+from math import exp, expm1, inf, log, log1p
+from typing import ClassVar
+
+import numpy as np
+
+from services.scoring.models.histories import Column
+from services.scoring.models.quadrature import beta_points
+
+_STEPS, _SHARES = np.polynomial.legendre.leggauss(8)
+
+
+@dataclass(frozen=True, slots=True)
+class BuyingModel:
+    """Parameters, and the answers that a history of (x, t_x, age) gets from them; times in one unit, that of alpha."""
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+    name: ClassVar[str]
+    chances: ClassVar[int]
+    """Chances to drop out that a customer had already taken when x was 0."""
+
+    def drop_out_habit(self, x: int) -> float:
+        """Log-odds of having dropped out right after the last purchase; minus infinity if she had no chance to yet."""
+        survived = x + self.chances
+        return log(self.a / (self.b + survived - 1)) if survived else -inf
+
+    def silence(self, x: int, t_x: float, age: float) -> float:
+        """What the silence since the last purchase adds to those log-odds, measured at her own rhythm."""
+        return (self.r + x) * log((self.alpha + age) / (self.alpha + t_x))
+
+    def p_alive(self, x: int, t_x: float, age: float) -> float:
+        """Probability of not having dropped out yet; a side figure, not the churn risk."""
+        odds = self.drop_out_habit(x) + self.silence(x, t_x, age)
+        return 1.0 / (1.0 + exp(odds)) if odds < 700 else 0.0
+
+    def p_no_purchase(self, x: int, t_x: float, age: float, horizon: float) -> float:
+        """Probability of no purchase in the next horizon: dropped out, or alive and silent. This is the churn risk."""
+        quiet = -(self.r + x) * log1p(horizon / (self.alpha + age))
+        return 1.0 + self.p_alive(x, t_x, age) * expm1(quiet)
+
+    def expected_orders(self, x: int, t_x: float, age: float, horizon: float) -> float:
+        """Expected purchases in the next horizon."""
+        p, weights = beta_points(self.a, self.b + x + self.chances)
+        quiet = (self.r + x) * np.log1p(p * (horizon / (self.alpha + age)))
+        return self.p_alive(x, t_x, age) * float(weights @ (-np.expm1(-quiet) / p))
+
+    def discounted_orders(self, x: int, t_x: float, age: float, horizon: float, rate: float) -> float:
+        """Expected purchases in the next horizon, each worth exp(-rate * time until it); rate per unit of time."""
+        times = (_STEPS + 1.0) * (horizon / 2.0)
+        p, weights = beta_points(self.a, self.b + x + self.chances)
+        reach = np.append(times, horizon)[:, None] * (p / (self.alpha + age))
+        orders = (-np.expm1(-(self.r + x) * np.log1p(reach)) / p) @ weights
+        early = float((_SHARES * np.exp(-rate * times)) @ orders[:-1]) * (horizon / 2.0)
+        return self.p_alive(x, t_x, age) * (exp(-rate * horizon) * float(orders[-1]) + rate * early)
+
+    def p_alive_many(self, x: Column, t_x: Column, age: Column) -> Column:
+        """`p_alive` of many customers at once."""
+        survived = x + self.chances
+        with np.errstate(over="ignore"):
+            odds = np.exp((self.r + x) * np.log((self.alpha + age) / (self.alpha + t_x)))
+            odds *= np.where(survived > 0, self.a / (self.b + np.maximum(survived, 1.0) - 1.0), 0.0)
+        return np.asarray(1.0 / (1.0 + odds))
+
+    def p_no_purchase_many(self, x: Column, t_x: Column, age: Column, horizon: float) -> Column:
+        """`p_no_purchase` of many customers at once."""
+        quiet = np.expm1(-(self.r + x) * np.log1p(horizon / (self.alpha + age)))
+        return np.asarray(1.0 + self.p_alive_many(x, t_x, age) * quiet)
+
+    def expected_orders_many(self, x: Column, t_x: Column, age: Column, horizon: float) -> Column:
+        """`expected_orders` of many customers at once, each distinct (x, age) worked out once."""
+        pairs, place = np.unique(x + 1j * age, return_inverse=True)
+        answers = np.empty(len(pairs))
+        for count in np.unique(pairs.real):
+            rows = pairs.real == count
+            p, weights = beta_points(self.a, self.b + float(count) + self.chances)
+            reach = np.log1p(horizon / (self.alpha + pairs.imag[rows])[:, None] * p)
+            answers[rows] = (-np.expm1(-(self.r + count) * reach) / p) @ weights
+        return np.asarray(self.p_alive_many(x, t_x, age) * answers[place])
+
+
+class BG(BuyingModel):
+    """BG/NBD: nobody drops out before the first repeat purchase."""
+
+    name = "bg"
+    chances = 0
+
+
+class MBG(BuyingModel):
+    """MBG/NBD: dropping out is possible right after the very first purchase. The default."""
+
+    name = "mbg"
+    chances = 1

@@ -1,0 +1,90 @@
+"""Facts of loyalty: points, tiers and rewards."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from shared.events.base import Fact, fact
+
+TOPIC = "loyalty"
+
+
+@fact
+class OrderRated(Fact, frozen=True, kw_only=True):
+    """What an order brings in points at its newest revision, zero included, and by how much that changed."""
+
+    type: ClassVar[str] = "order.rated"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    order: str
+    revision: int
+    points: int
+    change: int
+    balance: int
+    available_at: datetime | None = None
+
+
+@fact
+class PointsActivated(Fact, frozen=True, kw_only=True):
+    """Pending points became available."""
+
+    type: ClassVar[str] = "points.activated"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    points: int
+    balance: int
+
+
+@fact
+class PointsRedeemed(Fact, frozen=True, kw_only=True):
+    """Points were spent."""
+
+    type: ClassVar[str] = "points.redeemed"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    transaction: str
+    points: int
+    balance: int
+
+
+@fact
+class PointsExpired(Fact, frozen=True, kw_only=True):
+    """Points ran out of time."""
+
+    type: ClassVar[str] = "points.expired"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    points: int
+    balance: int
+
+
+@fact
+class PointsExpiring(Fact, frozen=True, kw_only=True):
+    """Points will expire at `expires_at` if they are not spent."""
+
+    type: ClassVar[str] = "points.expiring"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    points: int
+    expires_at: datetime
+
+
+@fact
+class TierUpgraded(Fact, frozen=True, kw_only=True):
+    """A member rose to a higher tier."""
+
+    type: ClassVar[str] = "tier.upgraded"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    tier: str
+    previous: str
+
+
+@fact
+class TierDowngraded(Fact, frozen=True, kw_only=True):
+    """A member fell to a lower tier when the grace period was over."""
+
+    type: ClassVar[str] = "tier.downgraded"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    tier: str
+    previous: str
