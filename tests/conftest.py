@@ -1,0 +1,114 @@
+"""Real services by fixture, sockets that stay on loopback, and how hard Hypothesis tries."""
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.real.kafka import start_broker
+from tests.real.postgres import databases, start_postgres
+from tests.real.processes import NotToBeHad
+from tests.real.smtp import SmtpServer
+
+IN_CI = os.environ.get("CI") == "true"
+UNAVAILABLE = "unavailable: "
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "", None})  # noqa: S104 - binding, for tests
+
+settings.register_profile(
+    "ci", derandomize=True, max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("faults", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+class SocketBeyondLoopbackError(RuntimeError):
+    """A test tried to reach another machine."""
+
+
+def _guard(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse addresses and names of other machines; unix sockets pass."""
+    if event in {"socket.connect", "socket.sendto"}:
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) else None
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else host
+    if host not in LOOPBACK and not str(host).startswith("127."):
+        message = f"{event} to {host!r}"
+        raise SocketBeyondLoopbackError(message)
+
+
+def pytest_configure() -> None:
+    """Close the sockets for the whole session; an audit hook cannot be taken off again."""
+    sys.addaudithook(_guard)
+
+
+@pytest.fixture(scope="session")
+def kafka_address() -> Iterator[str]:
+    """Host and port of Apache Kafka's own broker, one for the session."""
+    given = _given("QUERENCIA_TEST_KAFKA")
+    if given:
+        yield given
+        return
+    try:
+        broker = start_broker()
+    except NotToBeHad as why:
+        _do_without(str(why))
+    yield broker.address
+    broker.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_address() -> Iterator[str]:
+    """URL of a real PostgreSQL without a database, one server for the session."""
+    given = _given("QUERENCIA_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    try:
+        server = start_postgres()
+    except NotToBeHad as why:
+        _do_without(str(why))
+    yield server.address
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres_address: str) -> Iterator[str]:
+    """URL template with `{service}`: four empty databases of this test's own."""
+    with databases(postgres_address) as template:
+        yield template
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that makes this test's topics and groups its own."""
+    return f"t{uuid.uuid4().hex[:12]}."
+
+
+@pytest.fixture
+def smtp_server() -> Iterator[SmtpServer]:
+    """A real SMTP server on a free port that takes every mail until told otherwise."""
+    server = SmtpServer().start()
+    yield server
+    server.stop()
+
+
+def _given(name: str) -> str:
+    """Address handed in by `python -m tests.real run`, which also hands in why there is none."""
+    value = os.environ.get(name, "")
+    if value.startswith(UNAVAILABLE):
+        _do_without(value.removeprefix(UNAVAILABLE))
+    return value
+
+
+def _do_without(why: str) -> NoReturn:
+    if IN_CI:
+        pytest.fail(f"under CI=true nothing may be skipped: {why}", pytrace=False)
+    pytest.skip(why)

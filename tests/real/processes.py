@@ -1,0 +1,52 @@
+"""What the launchers of real servers share: a free port, waiting for one, and why a server cannot be had."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parents[2] / ".cache"
+
+
+class NotToBeHad(Exception):
+    """A real server cannot be started on this machine; the message says why in one line."""
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    """Whether somebody accepts connections on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+    """Return once the port answers; raises RuntimeError with the end of the log if the process dies or is too slow."""
+    end = time.monotonic() + seconds
+    while not answers(port):
+        if process.poll() is not None or time.monotonic() > end:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+            message = f"{process.args!r:.200} does not answer on port {port}:\n{tail}"
+            raise RuntimeError(message)
+        time.sleep(0.05)
+
+
+def end(process: subprocess.Popen[bytes], signal_number: int = signal.SIGTERM, seconds: float = 30) -> None:
+    """Send the signal, wait for the process, and kill it after so many seconds."""
+    if process.poll() is not None:
+        return
+    os.kill(process.pid, signal_number)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
