@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,11 @@ class Prior:
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+
+    @property
+    def centre(self) -> tuple[float, ...]:
+        """The parameters at its mode."""
+        return tuple(exp(value) for value in self.mean)
 
     def penalty(self, logs: Column) -> tuple[float, Column]:
         """Minus the log density, constants left out, and its gradient."""

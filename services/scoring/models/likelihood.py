@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from scipy.special import expit, gammaln, psi
 
 from services.scoring.models.histories import Column, Histories
@@ -19,13 +19,14 @@ class Likelihood:
     _sharing: Column = field(init=False)
 
     def __post_init__(self) -> None:
-        self._counts, place = np.unique(self.rows.x, return_inverse=True)
-        self._sharing = np.bincount(place, weights=self.rows.weight)
+        counts, place = np.unique(self.rows.x, return_inverse=True)
+        self._counts, self._sharing = counts, np.bincount(place, weights=self.rows.weight).astype(float)
 
-    def value_and_gradient(self, parameters: NDArray[np.float64]) -> tuple[float, Column]:
+    def value_and_gradient(self, parameters: ArrayLike) -> tuple[float, Column]:
         """Log-likelihood, and its derivative by r, alpha, a and b."""
-        value, by_drop_out = self._drop_out(*parameters)
-        silence, by_silence = self._silence(*parameters)
+        r, alpha, a, b = (float(value) for value in np.asarray(parameters))
+        value, by_drop_out = self._drop_out(r, alpha, a, b)
+        silence, by_silence = self._silence(r, alpha, a, b)
         return value + silence, by_drop_out + by_silence
 
     def _drop_out(self, r: float, alpha: float, a: float, b: float) -> tuple[float, Column]:

@@ -1,0 +1,1 @@
+"""Models of how customers buy and spend: numpy and scipy only, no database in sight."""
