@@ -13,7 +13,7 @@ from shared.events.ingest import Order, OrderStatus
 
 
 class Purchase(msgspec.Struct, frozen=True, gc=False):
-    """What an order's newest revision counts for: `day` is the shop-local ordinal date, `value` net minor units kept."""
+    """What an order's newest revision counts for: `day` is the shop-local ordinal date, `value` the net kept, minor."""
 
     order: str
     revision: int

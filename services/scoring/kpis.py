@@ -49,7 +49,7 @@ class Sales(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, rows: Sequence[tuple[str, int, int]]) -> "Sales":
         """From (customer, day, value) of each counted order."""
-        names, numbers = np.unique([row[0] for row in rows], return_inverse=True)
+        numbers = np.unique([row[0] for row in rows], return_inverse=True)[1]
         return cls(numbers, np.array([row[1] for row in rows]), np.array([row[2] for row in rows]))
 
 

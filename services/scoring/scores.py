@@ -1,7 +1,6 @@
 """A customer's scores at a day, each with the reasons for it, as a pure function of habit, model and day."""
 
 from math import log
-from typing import Any
 
 import msgspec
 
@@ -128,13 +127,21 @@ def _reasons(habit: Habit, model: BuyingModel, purses: GammaGamma | None, today:
     """The log-odds of having dropped out split exactly in two, and whose mean the order value leans on."""
     x, span, age = habit.repeats, habit.span, habit.age(today)
     usual = round(span / x, 1) if x else None
-    silence: dict[str, Any] = {"days": age - span, "usual_gap": usual, "log_odds": model.silence(x, span, age)}
+    silence: dict[str, float | int | None] = {
+        "days": age - span,
+        "usual_gap": usual,
+        "log_odds": model.silence(x, span, age),
+    }
     reasons = [Reason("silence", silence)]
     if x + model.chances:
         reasons.append(Reason("drop_out_habit", {"purchases": x + 1, "log_odds": model.drop_out_habit(x)}))
     if habit.purse.days and purses:
         own = round(habit.purse.total / habit.purse.days)
-        trust = {"own_mean": own, "shop_mean": round(purses.shop_mean), "weight": purses.trust(habit.purse.days)}
+        trust: dict[str, float | int | None] = {
+            "own_mean": own,
+            "shop_mean": round(purses.shop_mean),
+            "weight": purses.trust(habit.purse.days),
+        }
         reasons.append(Reason("own_order_value", trust))
     return reasons
 
