@@ -1,0 +1,1 @@
+"""The four services, strangers to each other, and the command that runs them."""
