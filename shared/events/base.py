@@ -26,12 +26,14 @@ class Lane(StrEnum):
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened, in the past tense, owned by one service.
 
-    `type` is the wire name, `version` the newest one written; `upcasts[n]` turns a body of version n into n + 1.
+    `type` is the wire name, `version` the newest one written; `upcasts[n]` turns a body of version n into n + 1;
+    what is not `archived` carries personal data or is re-made from current state.
     """
 
     type: ClassVar[str] = ""
     version: ClassVar[int] = 1
     topic: ClassVar[str] = ""
+    archived: ClassVar[bool] = True
     upcasts: ClassVar[Mapping[int, Upcast]] = {}
 
     @property

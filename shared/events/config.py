@@ -11,6 +11,7 @@ class ConfigFact(Fact, frozen=True, kw_only=True):
     """The newest state of one thing of the set-up; a higher `revision` wins."""
 
     topic: ClassVar[str] = TOPIC
+    archived: ClassVar[bool] = False
     id: str
     revision: int
     deleted: bool = False

@@ -283,6 +283,7 @@ class ProfileUpdated(Fact, frozen=True, kw_only=True):
     """The whole profile of a customer as known now: personal data; kept out of the archive."""
 
     type: ClassVar[str] = "profile.updated"
+    archived: ClassVar[bool] = False
     topic: ClassVar[str] = TOPIC
     email: str = ""
     phone: str = ""

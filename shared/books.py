@@ -1,0 +1,149 @@
+"""The books: what was received, emitted, published and effected must add up, over all services."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import func, select
+
+from shared.bus.base import Bus
+from shared.clock import machine_seconds
+from shared.db.base import Reader
+from shared.service import Service
+
+if TYPE_CHECKING:
+    from shared.runtime import Running
+
+QUIET_SECONDS = 60.0
+
+
+class Books(msgspec.Struct):
+    """One service's books: its counters summed over writers, what is parked by type, its own audit."""
+
+    service: str
+    counters: dict[str, int]
+    parked: dict[str, int]
+    outbox: int
+    untaken: int
+    figures: dict[str, int]
+    faults: list[str]
+
+
+class Verdict(msgspec.Struct):
+    """What `verify` found; `quiet` false means that there was still work on the way."""
+
+    balanced: bool
+    quiet: bool
+    faults: list[str]
+    books: dict[str, Any]
+
+
+async def books_of(reader: Reader, service: Service) -> Books:
+    """Read one service's books from one snapshot."""
+    kernel = service.kernel
+    counter, parked = kernel.counter, kernel.parked
+    counters = await reader.fetch(select(counter.c.name, func.sum(counter.c.value)).group_by(counter.c.name))
+    stuck = await reader.fetch(select(parked.c.kind, parked.c.type, func.count()).group_by(parked.c.kind, parked.c.type))
+    waiting = await reader.fetch_one(select(func.count()).select_from(kernel.outbox))
+    untaken = await reader.fetch(service.untaken) if service.untaken else []
+    audit = await service.audit(reader) if service.audit else None
+    return Books(
+        service=service.name,
+        counters={name: int(value) for name, value in counters},
+        parked={type_: int(number) for kind, type_, number in stuck if kind == "event"},
+        outbox=int(waiting[0]) if waiting else 0,
+        untaken=len(untaken),
+        figures=audit.figures if audit else {},
+        faults=audit.faults if audit else [],
+    )
+
+
+def judge(books: Mapping[str, Books], services: Sequence[Service]) -> list[str]:
+    """What does not add up, in words; empty when everything does."""
+    faults = [f"{name}: {fault}" for name, kept in books.items() for fault in kept.faults]
+    totals = {name: kept.counters for name, kept in books.items()}
+    published: dict[str, int] = {}
+    for counters in totals.values():
+        faults += _emitted_is_published(counters)
+        published |= {name.removeprefix("published:"): n for name, n in counters.items() if name.startswith("published:")}
+    for service in services:
+        faults += _published_is_effected(service, books[service.name], published)
+    if "ingest" in totals:
+        faults += _received_is_accounted_for(totals["ingest"])
+    return faults
+
+
+def _emitted_is_published(counters: Mapping[str, int]) -> list[str]:
+    names = {name.split(":", 1)[1] for name in counters if name.startswith(("emitted:", "published:"))}
+    pairs = [(name, counters.get(f"emitted:{name}", 0), counters.get(f"published:{name}", 0)) for name in sorted(names)]
+    return [f"{name}: emitted {out}, published {sent}" for name, out, sent in pairs if out != sent]
+
+
+def _published_is_effected(service: Service, books: Books, published: Mapping[str, int]) -> list[str]:
+    faults = []
+    for fact in service.reactions:
+        name = f"{fact.topic}:{fact.type}"
+        sent = published.get(name, 0)
+        done = books.counters.get(f"effected:{name}", 0)
+        kept = books.parked.get(fact.type, 0)
+        gone = books.counters.get(f"erased:{name}", 0)
+        if sent != done + kept + gone:
+            faults.append(f"{service.name} {name}: published {sent}, effected {done}, parked {kept}, erased {gone}")
+    return faults
+
+
+RECEIVED = ("accepted", "duplicate", "rejected", "refused")
+ACCEPTED = ("translated", "dropped", "quarantined", "suppressed", "waiting", "parked", "erased")
+
+
+def _received_is_accounted_for(counters: Mapping[str, int]) -> list[str]:
+    faults = []
+    received = counters.get("deliveries:received", 0)
+    sorted_out = sum(counters.get(f"deliveries:{name}", 0) for name in RECEIVED)
+    if received != sorted_out:
+        faults.append(f"deliveries: received {received}, accepted + duplicate + rejected + refused {sorted_out}")
+    accepted = counters.get("deliveries:accepted", 0)
+    settled = sum(counters.get(f"deliveries:{name}", 0) for name in ACCEPTED)
+    if accepted != settled:
+        faults.append(f"deliveries: accepted {accepted}, settled {settled}")
+    return faults
+
+
+async def read_all(running: Sequence["Running"]) -> dict[str, Books]:
+    """Every service's books, consumers before producers, so that a fact on its way is never counted twice."""
+    found = {}
+    for one in sorted(running, key=lambda each: each.service.owns_setup):
+        async with one.db.read() as reader:
+            found[one.service.name] = await books_of(reader, one.service)
+    return found
+
+
+async def is_quiet(running: Sequence["Running"], bus: Bus, now: datetime) -> bool:
+    """Whether nothing is on its way: no outbox row, no untaken delivery, no uncommitted record, no timer overdue."""
+    for one in running:
+        async with one.db.read() as reader:
+            books = await books_of(reader, one.service)
+            due = await one.timers.next_due(reader)
+        if books.outbox or books.untaken or (due is not None and due <= now):
+            return False
+    lags = [await bus.lag(one.service.name, one.inbox.topics) for one in running]
+    return not any(lags)
+
+
+async def verify(running: Sequence["Running"], bus: Bus, now: datetime, *, wait_seconds: float = QUIET_SECONDS) -> Verdict:
+    """Wait until the books add up or nothing moves any more, then judge them."""
+    until = machine_seconds() + wait_seconds
+    while True:
+        books = await read_all(running)
+        faults = judge(books, [one.service for one in running])
+        if not faults or machine_seconds() >= until:
+            break
+        if await is_quiet(running, bus, now):
+            books = await read_all(running)
+            faults = judge(books, [one.service for one in running])
+            break
+        await asyncio.sleep(0.2)
+    quiet = not faults or await is_quiet(running, bus, now)
+    return Verdict(not faults, quiet, faults, {name: msgspec.to_builtins(kept) for name, kept in books.items()})

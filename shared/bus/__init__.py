@@ -1,0 +1,1 @@
+"""The bus: two adapters, one contract."""

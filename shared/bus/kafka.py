@@ -1,0 +1,221 @@
+"""Apache Kafka through aiokafka: batches sent by partition, offsets committed by hand."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+from shared.bus.base import Outgoing, Record
+from shared.errors import Unavailable
+from shared.partition import SINGLE, partitions_of
+
+SEND_SECONDS = 10.0
+RETENTION_MS = 14 * 24 * 3600 * 1000
+_head = msgspec.json.Decoder(dict[str, str]).decode
+AWAY = (KafkaError, OSError, asyncio.TimeoutError)
+
+
+class KafkaBus:
+    """Kafka as the bus; a topic's name carries the installation's prefix on the broker only."""
+
+    def __init__(self, address: str, prefix: str = "", replication: int = 1) -> None:
+        self._address = address
+        self._prefix = prefix
+        self._replication = replication
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Nothing yet: the producer starts with the first send, so that the broker may be away now."""
+
+    async def _ready(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._address,
+                    acks="all",
+                    enable_idempotence=True,
+                    linger_ms=5,
+                    max_batch_size=1024 * 1024,
+                    max_request_size=4 * 1024 * 1024,
+                    request_timeout_ms=8000,
+                )
+                try:
+                    await asyncio.wait_for(producer.start(), SEND_SECONDS)
+                except AWAY as error:
+                    await _stop(producer)
+                    raise Unavailable(f"Kafka: {type(error).__name__}") from error
+                self._producer = producer
+            return self._producer
+
+    async def close(self) -> None:
+        """Stop the producer, within seconds even with the broker away."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop(producer)
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Send all, a few batches for each partition; an unfinished send has an unknown outcome and is sent again."""
+        producer = await self._ready()
+        try:
+            await asyncio.wait_for(self._send(producer, records), SEND_SECONDS)
+        except AWAY as error:
+            self._producer = None
+            await _stop(producer)
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+
+    async def _send(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
+        placed = sorted(records, key=lambda record: (record.topic, record.partition))
+        waits: list[Any] = []
+        for (topic, partition), group in groupby(placed, key=lambda record: (record.topic, record.partition)):
+            waits += await self._send_partition(producer, self._prefix + topic, partition, list(group))
+        await asyncio.gather(*waits)
+
+    async def _send_partition(
+        self, producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Outgoing]
+    ) -> list[Any]:
+        waits = []
+        batch = producer.create_batch()
+        for record in records:
+            given: dict[str, Any] = {
+                "key": record.key.encode(),
+                "value": record.body,
+                "timestamp": None,
+                "headers": [(name, value.encode()) for name, value in _head(record.head).items()],
+            }
+            if batch.append(**given) is None:
+                waits.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                if batch.append(**given) is None:
+                    raise Unavailable("a fact is larger than a batch may be")
+        waits.append(await producer.send_batch(batch, topic, partition=partition))
+        return waits
+
+    async def subscribe(self, group: str, topics: Sequence[str]) -> "KafkaSubscription":
+        """Join the group; raises Unavailable while the broker is away."""
+        consumer = AIOKafkaConsumer(
+            *(self._prefix + topic for topic in topics),
+            bootstrap_servers=self._address,
+            group_id=self._prefix + group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=120_000,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            fetch_max_wait_ms=100,
+            metadata_max_age_ms=30_000,
+        )
+        try:
+            await asyncio.wait_for(consumer.start(), 30)
+        except AWAY as error:
+            await _stop(consumer)
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+        return KafkaSubscription(consumer, self._prefix)
+
+    async def ends(self, topic: str) -> dict[int, int]:
+        """The next offset of each partition."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._address)
+        places = [TopicPartition(self._prefix + topic, p) for p in range(partitions_of(topic))]
+        try:
+            await asyncio.wait_for(consumer.start(), SEND_SECONDS)
+            ends = await asyncio.wait_for(consumer.end_offsets(places), SEND_SECONDS)
+        except AWAY as error:
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+        finally:
+            await _stop(consumer)
+        return {place.partition: end for place, end in ends.items()}
+
+    async def lag(self, group: str, topics: Sequence[str]) -> int:
+        """Records past a group's committed offsets."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
+        try:
+            await asyncio.wait_for(admin.start(), SEND_SECONDS)
+            stored = await asyncio.wait_for(admin.list_consumer_group_offsets(self._prefix + group), SEND_SECONDS)
+        except AWAY as error:
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+        finally:
+            await admin.close()
+        done = {(place.topic, place.partition): meta.offset for place, meta in stored.items()}
+        total = 0
+        for topic in topics:
+            for partition, end in (await self.ends(topic)).items():
+                total += end - max(0, done.get((self._prefix + topic, partition), 0))
+        return total
+
+    async def make_topics(self, topics: Sequence[str]) -> None:
+        """Create what is missing, with the kernel's partition count and retention."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
+        try:
+            await asyncio.wait_for(admin.start(), SEND_SECONDS)
+            there = set(await admin.list_topics())
+            missing = [self._new_topic(topic) for topic in topics if self._prefix + topic not in there]
+            if missing:
+                await admin.create_topics(missing)
+        except AWAY as error:
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+        finally:
+            await admin.close()
+
+    def _new_topic(self, topic: str) -> NewTopic:
+        keep = {"cleanup.policy": "compact"} if topic in SINGLE else {"retention.ms": str(RETENTION_MS)}
+        return NewTopic(self._prefix + topic, partitions_of(topic), self._replication, topic_configs=keep)
+
+
+class KafkaSubscription:
+    """One member of a Kafka consumer group."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, prefix: str) -> None:
+        self._consumer = consumer
+        self._prefix = prefix
+
+    async def fetch(self, limit: int, wait_seconds: float) -> list[Record]:
+        """Records by partition, in order."""
+        try:
+            found = await self._consumer.getmany(max_records=limit, timeout_ms=int(wait_seconds * 1000))
+        except KafkaError as error:
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+        return [self._record(message) for messages in found.values() for message in messages]
+
+    def _record(self, message: Any) -> Record:
+        return Record(
+            message.topic.removeprefix(self._prefix),
+            message.partition,
+            message.offset,
+            (message.key or b"").decode(),
+            {name: value.decode() for name, value in message.headers},
+            message.value or b"",
+        )
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        """Commit offsets; after a rebalance what went elsewhere is left out, the inbox sees to repeats."""
+        ends = {TopicPartition(self._prefix + r.topic, r.partition): r.offset + 1 for r in records}
+        mine = self._consumer.assignment()
+        try:
+            await asyncio.wait_for(self._consumer.commit({p: end for p, end in ends.items() if p in mine}), SEND_SECONDS)
+        except (*AWAY, ValueError) as error:
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+
+    async def rewind(self) -> None:
+        """Seek back to the committed offsets."""
+        for place in self._consumer.assignment():
+            try:
+                stored = await asyncio.wait_for(self._consumer.committed(place), SEND_SECONDS)
+            except AWAY as error:
+                raise Unavailable(f"Kafka: {type(error).__name__}") from error
+            self._consumer.seek(place, stored or 0)
+
+    async def close(self) -> None:
+        """Leave the group, within seconds even with the broker away."""
+        await _stop(self._consumer)
+
+
+async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    try:
+        await asyncio.wait_for(client.stop(), 4)
+    except AWAY:
+        return

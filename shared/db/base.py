@@ -1,0 +1,161 @@
+"""What a service may do with its database, whichever it is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Executable, Table
+from sqlalchemy.engine import Dialect
+
+from shared.db.statements import CompiledQuery, convert_row, from_driver, primary_key, sql_of
+
+T = TypeVar("T")
+Key = tuple[Any, ...]
+Row = Sequence[Any] | msgspec.Struct
+
+
+class Query:
+    """A Core statement at module level that is compiled once for each database."""
+
+    def __init__(self, statement: Executable) -> None:
+        self.statement = statement
+        self._compiled: dict[str, CompiledQuery] = {}
+
+    def compiled(self, dialect: Dialect) -> CompiledQuery:
+        """The text for one database."""
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            found = self._compiled[dialect.name] = CompiledQuery(self.statement, dialect)
+        return found
+
+
+def compiled(statement: Query | Executable, dialect: Dialect) -> CompiledQuery:
+    """The text of a statement, from the cache where it has one."""
+    return statement.compiled(dialect) if isinstance(statement, Query) else CompiledQuery(statement, dialect)
+
+
+def as_tuples(rows: Sequence[Row]) -> list[Sequence[Any]]:
+    """Rows as tuples in column order."""
+    return [msgspec.structs.astuple(row) if isinstance(row, msgspec.Struct) else row for row in rows]
+
+
+class Reader(ABC):
+    """Reads rows; `now` is the business time at which it was opened."""
+
+    dialect: Dialect
+    now: datetime
+
+    @abstractmethod
+    async def _select(self, text: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """Run one statement that gives rows."""
+
+    @abstractmethod
+    async def _fetch_keys(self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
+        """Rows of `table` whose `by` columns are among `keys`, values as the driver gives them."""
+
+    @abstractmethod
+    async def machine_now(self) -> datetime:
+        """The database's own clock (PostgreSQL) or the machine's (SQLite)."""
+
+    async def fetch(self, statement: Query | Executable, **params: Any) -> list[Sequence[Any]]:
+        """All rows of a Core select."""
+        query = compiled(statement, self.dialect)
+        rows = await self._select(query.text, query.values(params))
+        return [convert_row(row, query.out) for row in rows] if query.out else list(rows)
+
+    async def fetch_one(self, statement: Query | Executable, **params: Any) -> Sequence[Any] | None:
+        """The first row of a Core select, or None."""
+        rows = await self.fetch(statement, **params)
+        return rows[0] if rows else None
+
+    async def fetch_by_keys(
+        self,
+        table: Table,
+        keys: Iterable[Key],
+        into: Callable[..., T],
+        *,
+        by: tuple[str, ...] | None = None,
+        lock: str = "",
+    ) -> list[T]:
+        """Every row whose `by` columns (the primary key by default) are among `keys`, each as `into(*row)`.
+
+        `lock` is '' (none), 'wait' or 'skip' (leave out rows that others hold); rows are locked in key order.
+        """
+        wanted = sorted(set(keys)) if lock else list(set(keys))
+        if not wanted:
+            return []
+        rows = await self._fetch_keys(table, by or primary_key(table), wanted, lock)
+        out = sql_of(table, self.dialect).out
+        return [into(*convert_row(row, out)) for row in rows]
+
+
+class Tx(Reader):
+    """Reads and writes rows in one transaction; whoever opened it commits."""
+
+    @abstractmethod
+    async def _insert(self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]) -> list[Sequence[Any]]:
+        """Insert rows."""
+
+    @abstractmethod
+    async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
+        """Insert or replace rows."""
+
+    @abstractmethod
+    async def _delete(self, table: Table, by: tuple[str, ...], keys: list[Key]) -> Sequence[Sequence[Any]]:
+        """Delete rows."""
+
+    @abstractmethod
+    async def execute(self, statement: Query | Executable, **params: Any) -> int:
+        """Run a Core update, delete or insert; gives the number of rows it touched."""
+
+    async def insert_many(self, table: Table, rows: Sequence[Row], *, ignore_conflicts: bool = False) -> None:
+        """Insert rows (structs or tuples, in column order without a self-counting `seq`)."""
+        if rows:
+            await self._insert(table, as_tuples(rows), ignore_conflicts, ())
+
+    async def insert_new(self, table: Table, rows: Sequence[Row], returning: tuple[str, ...]) -> list[Sequence[Any]]:
+        """Insert the rows that are not there yet; gives back the named columns of those that were new."""
+        if not rows:
+            return []
+        new = await self._insert(table, as_tuples(rows), True, returning)
+        out = from_driver([table.columns[name].type for name in returning], self.dialect)
+        return [convert_row(row, out) for row in new] if out else new
+
+    async def upsert_many(self, table: Table, rows: Sequence[Row], *, add: tuple[str, ...] = ()) -> None:
+        """Insert rows or replace those with the same primary key; columns in `add` are added to what is stored."""
+        if rows:
+            await self._upsert(table, as_tuples(rows), add)
+
+    async def delete_by_keys(self, table: Table, keys: Iterable[Key], by: tuple[str, ...] | None = None) -> list[Key]:
+        """Delete every row whose `by` columns are among `keys`; gives the primary keys of those that were there."""
+        wanted = sorted(set(keys))
+        if not wanted:
+            return []
+        gone = await self._delete(table, by or primary_key(table), wanted)
+        out = sql_of(table, self.dialect).key_out()
+        return [tuple(convert_row(row, out)) for row in gone]
+
+
+class Database(ABC):
+    """One service's database."""
+
+    dialect: Dialect
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect; raises Unavailable when that fails."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+    @abstractmethod
+    def read(self) -> AbstractAsyncContextManager[Reader]:
+        """A snapshot to read from."""
+
+    @abstractmethod
+    def write(self, *, first: bool = False) -> AbstractAsyncContextManager[Tx]:
+        """A transaction, committed at the end, rolled back on an exception; `first` goes before others that wait."""

@@ -1,0 +1,170 @@
+"""PostgreSQL through asyncpg: one statement for each set of rows."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import suppress as suppressed
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from sqlalchemy import Executable, Table
+
+from shared.clock import Clock
+from shared.db.base import Database, Key, Query, Reader, Tx, compiled
+from shared.db.statements import POSTGRES, convert_columns, sql_of
+from shared.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from asyncpg.pool import PoolConnectionProxy
+
+AWAY = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.TransactionRollbackError,
+    asyncpg.exceptions.LockNotAvailableError,
+    asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.InvalidAuthorizationSpecificationError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
+    asyncpg.exceptions.ReadOnlySQLTransactionError,
+)
+ACQUIRE_SECONDS = 0.8
+SESSION = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s", "timezone": "UTC", "jit": "off"}
+
+
+@contextmanager
+def _told_apart() -> "Iterator[None]":
+    """Turn what may pass by itself into Unavailable."""
+    try:
+        yield
+    except AWAY as error:
+        if isinstance(error, ValueError):  # asyncpg's word for a value that the column can never hold
+            raise
+        raise Unavailable(f"PostgreSQL: {type(error).__name__}") from error
+
+
+class _PostgresReader(Reader):
+    dialect = POSTGRES
+
+    def __init__(self, connection: "PoolConnectionProxy[Any]", now: datetime) -> None:
+        self._connection = connection
+        self.now = now
+
+    async def machine_now(self) -> datetime:
+        moment: datetime = await self._connection.fetchval("SELECT clock_timestamp()")
+        return moment
+
+    async def _select(self, text: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return await self._connection.fetch(text, *values)
+
+    async def _fetch_keys(self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
+        sql = sql_of(table, POSTGRES)
+        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
+        return await self._connection.fetch(sql.fetch(by, lock), *columns)
+
+
+class _PostgresTx(_PostgresReader, Tx):
+    async def _insert(self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]) -> list[Sequence[Any]]:
+        sql = sql_of(table, POSTGRES)
+        columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
+        return await self._connection.fetch(sql.insert(ignore, returning), *columns)
+
+    async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
+        sql = sql_of(table, POSTGRES)
+        columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
+        await self._connection.execute(sql.upsert(add), *columns)
+
+    async def _delete(self, table: Table, by: tuple[str, ...], keys: list[Key]) -> Sequence[Sequence[Any]]:
+        sql = sql_of(table, POSTGRES)
+        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
+        return await self._connection.fetch(sql.delete(by), *columns)
+
+    async def execute(self, statement: Query | Executable, **params: Any) -> int:
+        query = compiled(statement, POSTGRES)
+        status = await self._connection.execute(query.text, *query.values(params))
+        return int(status.rsplit(" ", 1)[-1])
+
+
+class Postgres(Database):
+    """One service's PostgreSQL database behind a pool of connections."""
+
+    dialect = POSTGRES
+
+    def __init__(self, url: str, clock: Clock, connections: int) -> None:
+        self._url = url
+        self._clock = clock
+        self._connections = connections
+        self._pool: asyncpg.Pool[Any] | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> None:
+        await self._ready()
+
+    async def _ready(self) -> "asyncpg.Pool[Any]":
+        async with self._opening:
+            if self._pool is None:
+                with _told_apart():
+                    self._pool = await asyncpg.create_pool(
+                        self._url,
+                        min_size=1,
+                        max_size=self._connections,
+                        timeout=ACQUIRE_SECONDS,
+                        command_timeout=60,
+                        statement_cache_size=500,
+                        max_cached_statement_lifetime=0,
+                        server_settings=SESSION,
+                    )
+            return self._pool
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            try:
+                await asyncio.wait_for(pool.close(), 5)
+            except (TimeoutError, *AWAY):
+                pool.terminate()
+
+    def read(self) -> AbstractAsyncContextManager[Reader]:
+        return self._read()
+
+    def write(self, *, first: bool = False) -> AbstractAsyncContextManager[Tx]:
+        return self._write()
+
+    @asynccontextmanager
+    async def _session(self, begin: str) -> AsyncIterator["PoolConnectionProxy[Any]"]:
+        with _told_apart():
+            pool = self._pool or await self._ready()
+            connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
+        try:
+            with _told_apart():
+                await connection.execute(begin)
+                yield connection
+                await connection.execute("COMMIT")
+        except BaseException:
+            with suppressed(*AWAY):
+                await asyncio.shield(asyncio.wait_for(_roll_back(connection), 2))
+            raise
+        finally:
+            with suppressed(*AWAY):
+                await asyncio.shield(pool.release(connection, timeout=2))
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[Reader]:
+        async with self._session("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+            yield _PostgresReader(connection, self._clock.now())
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[Tx]:
+        async with self._session("BEGIN") as connection:
+            yield _PostgresTx(connection, self._clock.now())
+
+
+async def _roll_back(connection: "PoolConnectionProxy[Any]") -> None:
+    if connection.is_closed():
+        return
+    await connection.execute("ROLLBACK")

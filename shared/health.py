@@ -1,0 +1,85 @@
+"""Health, metrics and books: for operators, each process on its own port."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared import books
+from shared.clock import machine_seconds
+from shared.errors import Unavailable
+from shared.observe import METRICS
+from shared.web import answer
+
+if TYPE_CHECKING:
+    from shared.runtime import LoopState, Running, Runtime
+
+STALE_SECONDS = 30.0
+
+
+def health_routes(runtime: "Runtime") -> APIRouter:
+    """The routes of one process."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/health/live")
+    async def live() -> Response:
+        return answer({"live": True})
+
+    @router.get("/health/ready")
+    async def ready() -> Response:
+        found = {one.service.name: await _readiness(one) for one in runtime.running}
+        return answer(found, 200 if all(state == "ready" for state in found.values()) else 503)
+
+    @router.get("/health/pipeline")
+    async def pipeline() -> Response:
+        loops = [_loop(state) for state in runtime.states]
+        parts = [await _part(one) for one in runtime.running]
+        well = all(loop["well"] for loop in loops) and all("error" not in part for part in parts)
+        return answer({"well": well, "loops": loops, "services": parts}, 200 if well else 503)
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        for one in runtime.running:
+            await _part(one)
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/books")
+    async def kept_books() -> Response:
+        return answer(await books.read_all(runtime.running))
+
+    return router
+
+
+async def _readiness(one: "Running") -> str:
+    try:
+        return "ready" if await one.is_ready() else "the set-up has not been read yet"
+    except Unavailable as error:
+        return str(error)
+
+
+def _loop(state: "LoopState") -> dict[str, object]:
+    silent = machine_seconds() - state.last_good
+    return {
+        "service": state.service,
+        "loop": state.name,
+        "well": not state.failure and silent < STALE_SECONDS,
+        "waiting_for": state.waiting_for,
+        "failure": state.failure,
+        "seconds_since_good": round(silent, 1),
+    }
+
+
+async def _part(one: "Running") -> dict[str, object]:
+    name = one.service.name
+    try:
+        async with one.db.read() as reader:
+            kept = await books.books_of(reader, one.service)
+            horizon = await one.timers.horizon(reader)
+    except Unavailable as error:
+        return {"service": name, "error": str(error)}
+    parked = sum(kept.parked.values())
+    age = None if horizon.lowest is None else (one.clock.now() - horizon.lowest).total_seconds()
+    METRICS.parked_now.labels(name).set(parked)
+    METRICS.outbox.labels(name).set(kept.outbox)
+    METRICS.heartbeat_age.labels(name).set(age or 0)
+    return {"service": name, "parked": parked, "outbox": kept.outbox, "heartbeat_age_seconds": age}

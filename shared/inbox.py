@@ -1,0 +1,206 @@
+"""Facts from the bus into a service: each takes effect once, in one transaction with what it brings about."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from shared.bus.base import HEARTBEAT, Record, Subscription
+from shared.clock import machine_seconds
+from shared.config import take_config
+from shared.db.base import Database, Tx
+from shared.errors import Unavailable
+from shared.events.base import CATALOGUE, Event, Lane, decode
+from shared.events.config import TOPIC as CONFIG_TOPIC
+from shared.events.config import ConfigFact
+from shared.observe import METRICS
+from shared.service import Service
+from shared.tables import HeartbeatRow, InboxRow, KernelTables
+from shared.work import Judge, StoreFailed
+from shared.workset import Work
+
+if TYPE_CHECKING:
+    from shared.bus.base import Bus
+
+MOST = 500
+AIM_SECONDS = 0.020
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """What ingest tells each partition about how far it has come."""
+
+    at: datetime
+    behind: dict[str, datetime]
+
+
+_heartbeat = msgspec.json.Decoder(Heartbeat).decode
+
+
+class BatchSize:
+    """How many facts the next batch may have, so that judging it takes about 20 ms."""
+
+    def __init__(self, fixed: int | None = None) -> None:
+        self._fixed = fixed
+        self.size = fixed or 50
+
+    def measured(self, facts: int, seconds: float) -> None:
+        """Learn from the last batch."""
+        if self._fixed or not facts:
+            return
+        aim = int(AIM_SECONDS * facts / max(seconds, 1e-6))
+        self.size = max(1, min(MOST, (self.size + aim) // 2 if aim < self.size else max(aim, self.size + 1)))
+
+
+def event_of(record: Record) -> Event[Any] | None:
+    """The fact in a record; None for one of a type that this code does not know."""
+    head = record.headers
+    type_ = head["ce_type"]
+    fact = decode(type_, int(head["ce_dataschema"].rsplit("/", 1)[1]), record.body) if type_ in CATALOGUE else None
+    if fact is None:
+        return None
+    return Event(
+        id=UUID(head["ce_id"]),
+        fact=fact,
+        account=head["ce_account"],
+        store=head["ce_store"],
+        customer=head["ce_subject"],
+        time=datetime.fromisoformat(head["ce_time"]),
+        recorded=datetime.fromisoformat(head["ce_recordedtime"]),
+        lane=Lane(head["ce_lane"]),
+        cause=_uuid(head["ce_causationid"]),
+        correlation=_uuid(head["ce_correlationid"]),
+        trace=head["ce_traceparent"],
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    return UUID(text) if text else None
+
+
+class Inbox:
+    """One service's end of the bus."""
+
+    def __init__(self, service: Service, db: Database, bus: "Bus", writer: str, batch_size: int | None = None) -> None:
+        self.service = service
+        self.db = db
+        self.bus = bus
+        self.kernel: KernelTables = service.kernel
+        self.judge = Judge(service, writer)
+        self.size = BatchSize(batch_size)
+        self.subscription: Subscription | None = None
+        self.waiting_for = ""
+        self._wanted = frozenset(fact.type for fact in service.reactions)
+        self.config_read_to = -1
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What this service reads."""
+        return (*self.service.topics, CONFIG_TOPIC)
+
+    async def join(self) -> Subscription:
+        """The subscription, made at first use."""
+        if self.subscription is None:
+            self.subscription = await self.bus.subscribe(self.service.name, self.topics)
+        return self.subscription
+
+    async def leave(self) -> None:
+        """Leave the group."""
+        subscription, self.subscription = self.subscription, None
+        if subscription is not None:
+            await subscription.close()
+
+    async def step(self, wait_seconds: float = 0.5) -> int:
+        """Take in one batch; gives the number of records read. Raises Unavailable after going back to what was committed."""
+        subscription = await self.join()
+        records = await subscription.fetch(self.size.size, wait_seconds)
+        if not records:
+            return 0
+        try:
+            await self.take(records)
+            await subscription.commit(records)
+        except Unavailable as error:
+            self.waiting_for = str(error)
+            await subscription.rewind()
+            raise
+        self.waiting_for = ""
+        return len(records)
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """Give a batch its effect, in one transaction; halves it when the store refuses what came of it."""
+        facts = [r for r in records if r.key != HEARTBEAT and r.topic != CONFIG_TOPIC and r.headers["ce_type"] in self._wanted]
+        config = [r for r in records if r.topic == CONFIG_TOPIC]
+        events = [event for event in map(event_of, facts) if event is not None]
+        begun = machine_seconds()
+        try:
+            await self._effect(events, config, records, park=False)
+        except StoreFailed as error:
+            await self._halved(events, config, records, error)
+        took = machine_seconds() - begun
+        self.size.measured(len(events), took)
+        if events:
+            METRICS.judged.labels(self.service.name, "facts").inc(len(events))
+            METRICS.batch.labels(self.service.name, "facts").observe(took)
+
+    async def _effect(self, events: Sequence[Event[Any]], config: Sequence[Record], records: Sequence[Record], *, park: bool) -> None:
+        async with self.db.write() as tx:
+            await self._take_config(tx, config)
+            new = await self._new(tx, events)
+            if new and park:
+                await self.judge.park_whole(tx, new)
+            elif new:
+                await self.judge.judge(tx, new)
+            await self._take_heartbeats(tx, records)
+
+    async def _halved(self, events: Sequence[Event[Any]], config: Sequence[Record], records: Sequence[Record], error: StoreFailed) -> None:
+        if len(events) == 1:
+            self.judge.spoiled_by = f"{type(error.__cause__).__name__}: {error}"
+            await self._effect(events, config, records, park=True)
+            return
+        middle = len(events) // 2
+        for part in (events[:middle], events[middle:]):
+            try:
+                await self._effect(part, config, (), park=False)
+            except StoreFailed as worse:
+                await self._halved(part, config, (), worse)
+        await self._effect((), (), records, park=False)
+
+    async def _new(self, tx: Tx, events: Sequence[Event[Any]]) -> list[Work]:
+        """The events that were not taken in before, in order."""
+        if not events:
+            return []
+        ids = {event.id: event for event in events}
+        rows = [InboxRow(id_, tx.now) for id_ in ids]
+        new = {row[0] for row in await tx.insert_new(self.kernel.inbox, rows, ("id",))}
+        return [event for event in ids.values() if event.id in new]
+
+    async def _take_config(self, tx: Tx, records: Iterable[Record]) -> None:
+        events = [event for event in map(event_of, records) if event is not None]
+        if events and not self.service.owns_setup:  # the owner of the set-up has it already
+            await take_config(tx, self.kernel, [event for event in events if isinstance(event.fact, ConfigFact)])
+        ends = [record.offset + 1 for record in records]
+        if ends:
+            await tx.upsert_many(self.kernel.progress, [(CONFIG_TOPIC, 0, max(ends))])
+            self.config_read_to = max(ends)
+
+    async def _take_heartbeats(self, tx: Tx, records: Sequence[Record]) -> None:
+        newest: dict[int, Heartbeat] = {}
+        for record in records:
+            if record.key == HEARTBEAT:
+                beat = _heartbeat(record.body)
+                known = newest.get(record.partition)
+                if known is None or beat.at > known.at:
+                    newest[record.partition] = beat
+        if not newest:
+            return
+        held = await tx.fetch_by_keys(self.kernel.heartbeat, [(partition,) for partition in newest], HeartbeatRow)
+        later = {row.partition for row in held if row.at >= newest[row.partition].at}
+        rows = [HeartbeatRow(p, beat.at, beat.behind) for p, beat in sorted(newest.items()) if p not in later]
+        await tx.upsert_many(self.kernel.heartbeat, rows)
+
+
+async def yield_to_others() -> None:
+    """Let HTTP answer between two batches."""
+    await asyncio.sleep(0)

@@ -1,0 +1,133 @@
+"""The relay: outbox → bus, in order, by one lease holder for each service's database; at ingest also the heartbeats."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, func, select, update
+
+from shared import tx as carrying
+from shared.bus.base import HEARTBEAT, Bus, Outgoing
+from shared.clock import Clock, machine_seconds
+from shared.db.base import Database, Query, Reader
+from shared.events.base import CATALOGUE
+from shared.inbox import Heartbeat
+from shared.observe import METRICS
+from shared.partition import PARTITIONS, SINGLE
+from shared.service import Service
+from shared.tables import OutboxRow
+
+MOST = 500
+LEASE = timedelta(seconds=5)
+BEAT_SECONDS = 1.0
+_encode = msgspec.json.Encoder().encode
+
+
+class Relay:
+    """Publishes one service's outbox while it holds the lease."""
+
+    def __init__(self, service: Service, db: Database, bus: Bus, clock: Clock, writer: str) -> None:
+        self.service = service
+        self.db = db
+        self.bus = bus
+        self.clock = clock
+        self.writer = writer
+        self.news = asyncio.Event()
+        kernel = service.kernel
+        self.kernel = kernel
+        outbox = kernel.outbox
+        self._oldest = Query(select(*outbox.columns).order_by(outbox.c.seq).limit(MOST))
+        self._behind = Query(
+            select(outbox.c.account, func.min(outbox.c.recorded)).where(outbox.c.lane == "live").group_by(outbox.c.account)
+        )
+        lease = kernel.lease
+        self._renew = Query(
+            update(lease)
+            .where(lease.c.name == "relay", (lease.c.holder == bindparam("me")) | (lease.c.until < bindparam("now_")))
+            .values(holder=bindparam("me"), until=bindparam("until_"))
+        )
+        self._held_until = 0.0
+        self._beaten_at = -1e9
+        self._moved = False
+        clock.on_move(self._on_move)
+
+    def _on_move(self) -> None:
+        self._moved = True
+        self.news.set()
+
+    async def hold(self) -> bool:
+        """Take or renew the lease, by the database's clock; the holder renews well before it ends."""
+        if machine_seconds() < self._held_until:
+            return True
+        async with self.db.write() as tx:
+            now = await tx.machine_now()
+            mine = await tx.execute(self._renew, me=self.writer, now_=now, until_=now + LEASE)
+            if not mine and not await tx.fetch(select(self.kernel.lease.c.name).where(self.kernel.lease.c.name == "relay")):
+                await tx.insert_many(self.kernel.lease, [("relay", self.writer, now + LEASE)], ignore_conflicts=True)
+        self._held_until = machine_seconds() + LEASE.total_seconds() / 2 if mine else 0.0
+        return bool(mine)
+
+    async def step(self) -> int:
+        """Publish one batch, then forget it here (at ingest: move it to the archive); gives how many."""
+        async with self.db.read() as reader:
+            rows = await reader.fetch(self._oldest)
+        if not rows:
+            return 0
+        await self.bus.publish([_outgoing(row) for row in rows])
+        await self._forget(rows)
+        METRICS.published.labels(self.service.name).inc(len(rows))
+        return len(rows)
+
+    async def _forget(self, rows: Sequence[Sequence[Any]]) -> None:
+        async with self.db.write() as tx:
+            gone = {key[0] for key in await tx.delete_by_keys(self.kernel.outbox, [(row[0],) for row in rows])}
+            mine = [row for row in rows if row[0] in gone]
+            if self.service.owns_setup:
+                kept = [OutboxRow(*row[1:]) for row in mine if _archived(row[5])]
+                await tx.insert_many(self.kernel.archive, kept)
+            counts = Counter(f"published:{row[1]}:{row[5]}" for row in mine if row[1] not in SINGLE)
+            await carrying.count(tx, self.kernel, self.writer, counts)
+
+    async def beat(self) -> None:
+        """Tell every partition how far ingest has come, once a machine second and at once when time was moved."""
+        if not self._moved and machine_seconds() - self._beaten_at < BEAT_SECONDS:
+            return
+        self._moved = False
+        await self.bus.publish(_beats(await self._state()))
+        self._beaten_at = machine_seconds()
+
+    async def _state(self) -> Heartbeat:
+        """T first, then what is waiting in one snapshot taken after T."""
+        offset = self.clock.offset
+        async with self.db.read() as reader:
+            moment = await reader.machine_now() + offset
+        async with self.db.read() as reader:
+            oldest = dict(await reader.fetch(self._behind))
+            untaken = self.service.untaken
+            for account, recorded in await reader.fetch(untaken) if untaken else ():
+                oldest[account] = min(recorded, oldest.get(account, recorded))
+        before = {account: min(moment, recorded - timedelta(microseconds=1)) for account, recorded in oldest.items()}
+        return Heartbeat(moment, before)
+
+    async def waiting(self, reader: Reader) -> int:
+        """How many facts wait in the outbox."""
+        row = await reader.fetch_one(select(func.count()).select_from(self.kernel.outbox))
+        return int(row[0]) if row else 0
+
+
+def _archived(type_: str) -> bool:
+    return CATALOGUE[type_].archived
+
+
+def _outgoing(row: Sequence[Any]) -> Outgoing:
+    _seq, topic, partition, key, _id, _type, _account, _customer, _lane, _recorded, head, body = row
+    return Outgoing(topic, partition, key, head, body)
+
+
+def _beats(beat: Heartbeat) -> list[Outgoing]:
+    head = _encode({"ce_type": HEARTBEAT})
+    body = _encode(beat)
+    return [Outgoing("ingest", partition, HEARTBEAT, head, body) for partition in range(PARTITIONS)]

@@ -1,0 +1,288 @@
+"""The runtime: takes services and a bus and makes a process of them."""
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import Depends, FastAPI, Request
+
+from shared import books
+from shared.access import Access
+from shared.bus import connect as bus_connect
+from shared.bus.base import Bus
+from shared.clock import Clock, machine_seconds
+from shared.db import connect as db_connect
+from shared.db.base import Database, Tx
+from shared.errors import Unavailable
+from shared.events.config import TOPIC as CONFIG_TOPIC
+from shared.health import health_routes
+from shared.inbox import Inbox
+from shared.observe import METRICS
+from shared.relay import Relay
+from shared.service import Loop, Service
+from shared.settings import Settings
+from shared.tables import KernelTables
+from shared.timers import Timers
+from shared.web import install
+from shared.work import Judge
+from shared.workset import Command
+
+log = structlog.get_logger()
+STOP_SECONDS = 20.0
+MOST_BACK_OFF = 5.0
+
+
+class Running:
+    """One service in this process: its database, its ends of the bus, its loops."""
+
+    def __init__(self, service: Service, settings: Settings, clock: Clock, bus: Bus, writer: str, batch_size: int | None) -> None:
+        self.service = service
+        self.settings = settings
+        self.clock = clock
+        self.bus = bus
+        self.writer = writer
+        self.db: Database = db_connect(settings.database_of(service.name), clock, connections=settings.database_connections)
+        self.kernel: KernelTables = service.kernel
+        self.inbox = Inbox(service, self.db, bus, writer, batch_size)
+        self.timers = Timers(service, self.db, writer, batch_size)
+        self.relay = Relay(service, self.db, bus, clock, writer)
+        self.access = Access(self, self.catch_up)
+        self.setup_read = service.owns_setup
+        self._judge = Judge(service, writer)
+        self._caught_up_at = -1e9
+        self.state: dict[str, Any] = {}
+        self.loops: dict[str, Loop] = {}
+
+    async def open(self) -> None:
+        """Open the database and let the service prepare."""
+        await self.db.open()
+        if self.service.on_start is not None:
+            await self.service.on_start(self)
+        self.loops = {name: make(self) for name, make in self.service.loops.items()}
+
+    async def command(self, tx: Tx, command: Command, act: Callable[[Command, Any], Any]) -> Any:
+        """Judge one API call within `tx` and write what comes of it; whatever `act` raises is raised."""
+        return await self._judge.command(tx, command, act)
+
+    async def catch_up(self) -> bool:
+        """Before a 401: wait up to a second until the set-up is read to its end; at most once a second. False if it cannot be."""
+        if self.service.owns_setup or machine_seconds() - self._caught_up_at < 1:
+            return False
+        self._caught_up_at = machine_seconds()
+        try:
+            async with asyncio.timeout(1):
+                end = (await self.bus.ends(CONFIG_TOPIC))[0]
+                while await self._read_to() < end:
+                    await asyncio.sleep(0.02)
+        except (Unavailable, TimeoutError):
+            return False
+        self.setup_read = True
+        return True
+
+    async def _read_to(self) -> int:
+        async with self.db.read() as reader:
+            row = await reader.fetch_by_keys(self.kernel.progress, [(CONFIG_TOPIC, 0)], lambda _topic, _part, to: int(to))
+        return row[0] if row else 0
+
+    async def is_ready(self) -> bool:
+        """Whether HTTP can be answered: the database is there and the set-up was ever read to its end."""
+        if not self.setup_read:
+            self.setup_read = await self._read_to() >= max(1, (await self.bus.ends(CONFIG_TOPIC))[0])
+        async with self.db.read() as reader:
+            await reader.machine_now()
+        return self.setup_read
+
+    async def publish(self) -> int:
+        """Relay one batch and, at ingest, beat; nothing without the lease."""
+        if not await self.relay.hold():
+            return 0
+        moved = await self.relay.step()
+        if self.service.owns_setup:
+            await self.relay.beat()
+        return moved
+
+
+class LoopState:
+    """What the supervisor knows of one loop."""
+
+    def __init__(self, service: str, name: str) -> None:
+        self.service = service
+        self.name = name
+        self.waiting_for = ""
+        self.failure = ""
+        self.last_good = machine_seconds()
+
+
+class Runtime:
+    """A process: services, their loops, one FastAPI app."""
+
+    def __init__(self, services: Sequence[Service], settings: Settings, *, clock: Clock | None = None, batch_size: int | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or Clock(timedelta(seconds=settings.clock_offset_seconds))
+        self.bus: Bus = bus_connect.connect(settings)
+        writer = settings.replica or f"{os.uname().nodename}-{os.getpid()}"
+        self.running = [Running(service, settings, self.clock, self.bus, writer, batch_size) for service in services]
+        self.stopping = asyncio.Event()
+        self.states: list[LoopState] = []
+        self.app = self._make_app()
+
+    def of(self, name: str) -> Running:
+        """One service of this process."""
+        return next(one for one in self.running if one.service.name == name)
+
+    async def open(self) -> None:
+        """Open databases and bus."""
+        await self.bus.open()
+        for one in self.running:
+            await one.open()
+
+    async def close(self) -> None:
+        """Leave the groups, then let go of bus and databases."""
+        for one in self.running:
+            await one.inbox.leave()
+        await self.bus.close()
+        for one in self.running:
+            await one.db.close()
+
+    async def verify(self, *, wait_seconds: float = books.QUIET_SECONDS) -> books.Verdict:
+        """Prove the books of all services in this process."""
+        return await books.verify(self.running, self.bus, self.clock.now(), wait_seconds=wait_seconds)
+
+    def _make_app(self) -> FastAPI:
+        app = FastAPI(title="Querencia", version="0.1.0", lifespan=self._lifespan, docs_url="/docs", redoc_url=None)
+        install(app)
+        for one in self.running:
+            app.include_router(one.service.router, dependencies=[_bound(one)])
+            for path, make in one.service.asgi.items():
+                app.mount(path, make(one))
+        app.include_router(health_routes(self))
+        return app
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        await self.open()
+        tasks = [asyncio.create_task(keep(), name=name) for name, keep in self._keepers()]
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        try:
+            yield
+        finally:
+            self.stopping.set()
+            for one in self.running:
+                one.relay.news.set()
+            await self._stop(tasks)
+            await self.close()
+
+    async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
+        _done, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def _keepers(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        keepers: list[tuple[str, Callable[[], Awaitable[None]]]] = [("loop lag", self._watch_loop)]
+        for one in self.running:
+            steps: dict[str, Callable[[], Awaitable[int]]] = {
+                "relay": one.publish,
+                "inbox": one.inbox.step,
+                "timers": one.timers.step,
+                **{name: loop.step for name, loop in one.loops.items()},
+            }
+            for name, step in steps.items():
+                state = LoopState(one.service.name, name)
+                self.states.append(state)
+                keepers.append((f"{one.service.name} {name}", self._keeper(one, state, step)))
+        return keepers
+
+    def _keeper(self, one: Running, state: LoopState, step: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[None]]:
+        async def keep() -> None:
+            back_off = 0.1
+            while not self.stopping.is_set():
+                if await self._one_step(one, state, step):
+                    back_off = 0.1
+                else:
+                    await self._rest(back_off)
+                    back_off = min(MOST_BACK_OFF, back_off * 2)
+
+        return keep
+
+    async def _one_step(self, one: Running, state: LoopState, step: Callable[[], Awaitable[int]]) -> bool:
+        """Step once and rest if there was nothing to do; False when it has to back off."""
+        try:
+            worked = await step()
+        except Unavailable as error:
+            state.waiting_for = str(error)
+            return False
+        except Exception as error:
+            log.exception("loop failed", service=state.service, loop=state.name)
+            state.failure = f"{type(error).__name__}: {error}"
+            METRICS.restarts.labels(state.service, state.name).inc()
+            return False
+        state.waiting_for = state.failure = ""
+        state.last_good = machine_seconds()
+        if worked and state.name != "relay":
+            one.relay.news.set()
+        if worked:
+            await asyncio.sleep(0)
+        else:
+            await self._idle(one, state)
+        return True
+
+    async def _idle(self, one: Running, state: LoopState) -> None:
+        if state.name == "inbox":
+            return  # it has waited for records already
+        if state.name != "relay":
+            await self._rest(0.1)
+            return
+        try:
+            await asyncio.wait_for(one.relay.news.wait(), 0.1)
+        except TimeoutError:
+            return
+        one.relay.news.clear()
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _watch_loop(self) -> None:
+        while not self.stopping.is_set():
+            begun = machine_seconds()
+            await self._rest(0.5)
+            METRICS.loop_lag.set(max(0.0, machine_seconds() - begun - 0.5))
+
+    async def run(self) -> None:
+        """Serve HTTP until SIGTERM or SIGINT, then drain."""
+        config = uvicorn.Config(
+            self.app,
+            host=self.settings.http_host,
+            port=self.settings.http_port,
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=8,
+            http="httptools",
+            loop="none",
+            server_header=False,
+        )
+        server = uvicorn.Server(config)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,method-assign]
+        await server.serve()
+
+
+def _bound(one: Running) -> Any:
+    async def bind(request: Request) -> None:
+        request.state.running = one
+
+    return Depends(bind)

@@ -1,0 +1,76 @@
+"""A service is a value: its tables, its routes, and what it does when facts come in and timers fire."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from fastapi import APIRouter
+from sqlalchemy import MetaData, Table
+
+from shared.db.base import Query, Reader, Tx
+from shared.events.base import Fact
+from shared.tables import KernelTables, attach
+from shared.workset import Due, Work
+
+if TYPE_CHECKING:
+    from shared.runtime import Running
+
+Load = Callable[[Tx, Sequence[Work]], Awaitable[Any]]
+React = Callable[[Any, Any], None]
+
+
+class Loop(Protocol):
+    """Something the runtime keeps doing: one step after the other, resting when a step found nothing to do."""
+
+    async def step(self) -> int:
+        """Do some work; gives how much there was."""
+
+
+MakeLoop = Callable[["Running"], Loop]
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """A service's own check of its books: figures, and what does not add up, in words."""
+
+    figures: dict[str, int]
+    faults: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The table of contents of a service.
+
+    `subjects` is the table whose primary key is (account, customer): the row that is locked, and made by
+    `subject_row` when missing, before `load`. `loops` are further loops that the runtime supervises, `asgi` hot
+    routes as plain ASGI callables by path. `owns_setup` is true for the one service whose config table is the
+    original; it also keeps the archive of facts and sends the heartbeats, for which `untaken` gives by account the
+    recorded time of the oldest live input that is not a fact yet.
+    """
+
+    name: str
+    metadata: MetaData
+    subjects: Table
+    subject_row: Callable[[str, str, datetime], msgspec.Struct]
+    load: Load
+    reactions: Mapping[type[Fact], React] = field(default_factory=dict)
+    timers: Mapping[str, Callable[[Due, Any], None]] = field(default_factory=dict)
+    router: APIRouter = field(default_factory=APIRouter)
+    prefixes: tuple[str, ...] = ()
+    audit: Callable[[Reader], Awaitable[Audit]] | None = None
+    loops: Mapping[str, MakeLoop] = field(default_factory=dict)
+    owns_setup: bool = False
+    untaken: Query | None = None
+    asgi: Mapping[str, Callable[["Running"], Any]] = field(default_factory=dict)
+    on_start: Callable[["Running"], Awaitable[None]] | None = None
+
+    @property
+    def kernel(self) -> KernelTables:
+        """The kernel's tables in this service's database."""
+        return attach(self.metadata)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Topics this service reads, its own set-up topic aside."""
+        return tuple(sorted({fact.topic for fact in self.reactions}))

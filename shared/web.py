@@ -1,0 +1,193 @@
+"""HTTP the same in every service: problem+json, calls that change something, lists in pages."""
+
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4, uuid5
+
+import msgspec
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from shared.access import Caller
+from shared.db.base import Reader
+from shared.errors import Invalid, Refused, Unavailable
+from shared.events.base import NAMESPACE
+from shared.idempotency import Remembered, claim, remember
+from shared.observe import traceparent
+from shared.workset import Command
+
+if TYPE_CHECKING:
+    from shared.runtime import Running
+
+PROBLEM = "application/problem+json"
+_encode = msgspec.json.Encoder().encode
+MOST_PER_PAGE = 200
+
+
+def problem(
+    status: int, code: str, message: str, *, errors: Sequence[tuple[str, str]] = (), retry_after: int | None = None
+) -> Response:
+    """An answer after RFC 9457, with the fields that real clients look for."""
+    body = {
+        "type": f"urn:querencia:problem:{code}",
+        "title": code.replace("_", " "),
+        "status": status,
+        "code": code,
+        "message": message,
+        "errors": [{"pointer": pointer, "message": text} for pointer, text in errors],
+        "request_id": uuid4().hex,
+    }
+    headers = {} if retry_after is None else {"retry-after": str(max(1, retry_after))}
+    return Response(safe_json(body), status, headers, PROBLEM)
+
+
+def safe_json(body: Any) -> bytes:
+    """JSON bytes of an answer, whatever was in the text it quotes."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # a lone surrogate from the request
+        return orjson.dumps(_clean(body))
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, list) else value
+
+
+def problem_of(error: Exception) -> Response:
+    """The answer to a failure."""
+    if isinstance(error, Invalid):
+        return problem(400, error.code, error.message, errors=error.faults)
+    if isinstance(error, Refused):
+        return problem(error.status, error.code, error.message, errors=[(error.pointer, error.message)] if error.pointer is not None else ())
+    if isinstance(error, Unavailable):
+        return problem(503, "unavailable", str(error), retry_after=error.retry_after)
+    return problem(500, "internal", "something of ours failed; it has been logged")
+
+
+def pointer_of(location: Sequence[Any]) -> str:
+    """An RFC 6901 pointer from a validator's location."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def install(app: FastAPI) -> None:
+    """Make every failure of an app a problem+json."""
+
+    async def refused(_request: Request, error: Exception) -> Response:
+        return problem_of(error)
+
+    async def invalid(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        faults = [(pointer_of(found["loc"][1:]), str(found["msg"])) for found in error.errors()]
+        return problem(400, "malformed", faults[0][1] if faults else "malformed", errors=faults)
+
+    async def http(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "malformed"}
+        return problem(error.status_code, codes.get(error.status_code, "refused"), str(error.detail))
+
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(Unavailable, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+
+
+def running_of(request: Request) -> "Running":
+    """The service that a route belongs to, as it runs."""
+    found: Running = request.state.running
+    return found
+
+
+@asynccontextmanager
+async def reading(request: Request) -> AsyncIterator[Reader]:
+    """A snapshot of the route's service to read from."""
+    async with running_of(request).db.read() as reader:
+        yield reader
+
+
+def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer from structs, dicts and lists."""
+    return Response(_encode(body), status, headers, "application/json")
+
+
+async def perform(
+    request: Request,
+    *,
+    caller: Caller,
+    customer: str,
+    judge: Callable[[Command, Any], Any],
+    store: str = "",
+    status: int = 200,
+) -> Response:
+    """Judge one change of one customer under the caller's `Idempotency-Key`; key and effect commit together.
+
+    `judge(command, desk)` gives the body of the answer or raises Refused, and then nothing is written. Raises Refused:
+    400 without a key, 422 `idempotency_key_reused` for a key that came with another body.
+    """
+    running = running_of(request)
+    key = request.headers.get("idempotency-key", "")
+    if not 0 < len(key) <= 255:  # noqa: PLR2004 - the header's own limit
+        raise Refused("idempotency_key_missing", "give an Idempotency-Key of 1 to 255 characters", status=400)
+    route = f"{request.method} {request.url.path}"
+    body_hash = hashlib.sha256(await request.body()).digest()
+    try:
+        async with running.db.write() as tx:
+            known = await claim(tx, running.kernel, Remembered(caller.account, route, key, body_hash))
+            if known is not None:
+                return Response(known.answer, known.status, {"idempotency-replayed": "true"}, "application/json")
+            command = Command(
+                account=caller.account,
+                customer=customer,
+                store=store or caller.store,
+                id=_command_id(caller.account, route, key),
+                time=tx.now,
+                trace=traceparent(request.headers.get("traceparent", "")),
+            )
+            text = _encode(await running.command(tx, command, judge))
+            await remember(tx, running.kernel, Remembered(caller.account, route, key, body_hash), status, text)
+    except Unavailable as error:
+        if "LockNotAvailable" in str(error):
+            return problem(409, "in_progress", "the same key is being worked on", retry_after=1)
+        raise
+    running.relay.news.set()
+    return Response(text, status, media_type="application/json")
+
+
+def _command_id(account: str, route: str, key: str) -> UUID:
+    return uuid5(NAMESPACE, f"{account}|{route}|{key}")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a list."""
+
+    data: list[Any]
+    next_cursor: str | None
+    has_more: bool
+
+
+def page(rows: Sequence[Any], limit: int, cursor_of: Callable[[Any], Sequence[Any]]) -> Page:
+    """A page from up to `limit` + 1 rows; `cursor_of` gives what the next page starts after."""
+    shown = list(rows[:limit])
+    more = len(rows) > limit
+    return Page(shown, write_cursor(cursor_of(shown[-1])) if more else None, more)
+
+
+def write_cursor(values: Sequence[Any]) -> str:
+    """An opaque cursor."""
+    return base64.urlsafe_b64encode(_encode(values)).decode().rstrip("=")
+
+
+def read_cursor(text: str, kinds: Any) -> Any:
+    """What a cursor holds, as a tuple of `kinds`; raises Refused 400."""
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kinds)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Refused("malformed", "this cursor is not one of ours", status=400, pointer="/cursor") from error

@@ -1,0 +1,191 @@
+"""The loop of judgement, written once: resolve, lock, load, judge each in order, store; one bad fact stands aside."""
+
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import msgspec
+import structlog
+
+from shared import tx as carrying
+from shared.config import stores_of
+from shared.db.base import Tx
+from shared.errors import Unavailable
+from shared.events.base import Event
+from shared.events.ingest import CustomerErased, CustomerMerged
+from shared.observe import METRICS
+from shared.parking import Parking
+from shared.service import Service
+from shared.tables import AliasRow, KernelTables
+from shared.workset import Command, Due, Work, WorkSet, customers
+
+log = structlog.get_logger()
+
+
+class StoreFailed(Exception):  # noqa: N818 - carries the true error as its cause
+    """Judgement went well but the rows could not be written: the batch is halved to find the one that spoils it."""
+
+
+class Judge:
+    """Takes batches of work through one service's reactions."""
+
+    def __init__(self, service: Service, writer: str) -> None:
+        self.service = service
+        self.kernel: KernelTables = service.kernel
+        self.writer = writer
+        self.parking = Parking(service.kernel)
+        self.spoiled_by = ""
+        self._reactions = {fact.type: react for fact, react in service.reactions.items()}
+
+    async def judge(self, tx: Tx, work: Sequence[Work], *, park: bool = True, past_parked: bool = False) -> WorkSet | None:
+        """Judge a batch within `tx` and write what comes of it; gives the desk, or None when nothing was left to judge.
+
+        With `park` a failing item is parked and later ones of its customer queue behind it; without it its error is
+        raised. `past_parked` judges even what a parked item of the same customer would hold back (redrive).
+        """
+        work = await self._resolved(tx, work)
+        await self._record_merges(tx, work)
+        await self._empty_queues(tx, work)
+        if park and not past_parked:
+            work = await self.parking.hold_back(tx, work)
+        if not work:
+            await self.parking.store(tx)
+            return None
+        desk = await self._desk(tx, work)
+        self._judge_each(desk, work, park=park)
+        await self._store(tx, desk)
+        return desk
+
+    async def command(self, tx: Tx, command: Command, act: Callable[[Command, Any], Any]) -> Any:
+        """Judge one API call and write what comes of it; gives what `act` gave, raises what it raised."""
+        work = await self._resolved(tx, [command])
+        desk = await self._desk(tx, work)
+        desk.begin(work[0])
+        outcome = act(cast(Command, work[0]), desk)
+        desk.keep()
+        await carrying.store(tx, self.kernel, self.service.name, self.writer, desk)
+        return outcome
+
+    async def park_whole(self, tx: Tx, work: Sequence[Work]) -> None:
+        """Park work whose result the store refuses, with `spoiled_by` as the reason."""
+        for item in await self.parking.hold_back(tx, await self._resolved(tx, work)):
+            self.parking.park(item, self.spoiled_by, "", tx.now)
+        await self.parking.store(tx)
+
+    async def _desk(self, tx: Tx, work: Sequence[Work]) -> WorkSet:
+        names = customers(work)
+        await self._lock(tx, names)
+        await self._unmoved(tx, names)
+        desk: WorkSet = await self.service.load(tx, work)
+        desk.stores = await stores_of(tx, self.kernel, work)
+        return desk
+
+    async def _store(self, tx: Tx, desk: WorkSet) -> None:
+        try:
+            await carrying.store(tx, self.kernel, self.service.name, self.writer, desk)
+            await self.parking.store(tx)
+        except Unavailable:
+            self.parking.forget()
+            raise
+        except Exception as error:
+            self.parking.forget()
+            raise StoreFailed(str(error)) from error
+
+    def _judge_each(self, desk: WorkSet, work: Sequence[Work], *, park: bool) -> None:
+        for item in work:
+            if park and self.parking.holds(item):
+                self.parking.queue_behind(item)
+                continue
+            desk.begin(item)
+            try:
+                self.react(item, desk)
+            except Unavailable:
+                self.parking.forget()
+                raise
+            except Exception as error:
+                desk.discard()
+                if not park:
+                    raise
+                self._park(item, error, desk)
+            else:
+                desk.keep()
+                self.parking.went_well()
+
+    def _park(self, item: Work, error: Exception, desk: WorkSet) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        log.error("parked", service=self.service.name, customer=item.customer, reason=reason)
+        METRICS.parked.labels(self.service.name).inc()
+        self.parking.park(item, reason, "".join(traceback.format_exception(error)), desk.now)
+
+    def react(self, item: Work, desk: WorkSet) -> None:
+        """Hand one item to its reaction."""
+        if isinstance(item, Event):
+            self._reactions[item.fact.type](item, desk)
+            desk.count(f"effected:{item.fact.topic}:{item.fact.type}")
+        elif isinstance(item, Due):
+            self.service.timers[item.kind](item, desk)
+            desk.count("timers_fired")
+
+    async def _resolved(self, tx: Tx, work: Sequence[Work]) -> list[Work]:
+        names = customers(work)
+        aliases = await self._aliases(tx, names)
+        if not aliases:
+            return list(work)
+        return [self._renamed(item, aliases) for item in work]
+
+    def _renamed(self, item: Work, aliases: dict[tuple[str, str], str]) -> Work:
+        survivor = aliases.get((item.account, item.customer))
+        return item if survivor is None else msgspec.structs.replace(item, customer=survivor)
+
+    async def _aliases(self, tx: Tx, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The last survivor of each name that was merged away, however long the chain."""
+        found: dict[tuple[str, str], str] = {}
+        asked = list(names)
+        while asked:
+            rows = await tx.fetch_by_keys(self.kernel.alias, asked, AliasRow)
+            found.update({(row.account, row.loser): row.survivor for row in rows})
+            asked = [(row.account, row.survivor) for row in rows if (row.account, row.survivor) not in found]
+        return {key: _end(found, key) for key in found}
+
+    async def _record_merges(self, tx: Tx, work: Sequence[Work]) -> None:
+        merges = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
+        rows = [AliasRow(m.account, m.fact.loser, m.customer) for m in merges if m.fact.loser != m.customer]
+        if rows:
+            await tx.upsert_many(self.kernel.alias, rows)
+            await self.parking.follow(tx, rows)
+
+    async def _empty_queues(self, tx: Tx, work: Sequence[Work]) -> None:
+        """What is parked of an erased customer goes with it, counted as erased."""
+        gone = {(item.account, item.customer) for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerErased)}
+        if gone:
+            await carrying.count(tx, self.kernel, self.writer, await self.parking.empty(tx, gone))
+
+    async def _lock(self, tx: Tx, names: list[tuple[str, str]]) -> None:
+        service = self.service
+        if not names:
+            return
+        rows = [service.subject_row(account, name, tx.now) for account, name in names]
+        await tx.insert_many(service.subjects, rows, ignore_conflicts=True)
+        if tx.dialect.name == "postgresql":
+            await tx.fetch_by_keys(service.subjects, names, _nothing, lock="wait")
+
+    async def _unmoved(self, tx: Tx, names: list[tuple[str, str]]) -> None:
+        """Raise Unavailable if a customer was merged away between resolving and locking."""
+        if tx.dialect.name != "postgresql":
+            return
+        rows = await tx.fetch_by_keys(self.kernel.alias, names, AliasRow)
+        if any((row.account, row.survivor) not in set(names) for row in rows):
+            raise Unavailable("a customer was merged meanwhile")
+
+
+def _nothing(*_row: Any) -> None:
+    """Drop a row that was only read to lock it."""
+
+
+def _end(chain: dict[tuple[str, str], str], key: tuple[str, str]) -> str:
+    account, name = key
+    seen = {name}
+    while (following := chain.get((account, name))) is not None and following not in seen:
+        name = following
+        seen.add(name)
+    return name

@@ -1,0 +1,284 @@
+"""Load, judge, store: what a micro-batch has on its desk, and how a judgement changes it all or not at all."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from shared.db.base import Tx
+from shared.errors import Unavailable
+from shared.events.base import Event, Fact, Lane, fact_id
+from shared.events.config import StoreConfigured
+from shared.events.ingest import CustomerMerged
+
+K = TypeVar("K")
+V = TypeVar("V")
+_GONE: Any = object()
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """A timer that fired; `due` is when it was meant to, `id` that of this firing."""
+
+    account: str
+    customer: str
+    store: str
+    kind: str
+    name: str
+    due: datetime
+    id: UUID
+    payload: dict[str, Any]
+    correlation: UUID | None = None
+    trace: str = ""
+
+    @property
+    def time(self) -> datetime:
+        """When it was due."""
+        return self.due
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A call of the API that changes something of a customer."""
+
+    account: str
+    customer: str
+    store: str
+    id: UUID
+    time: datetime
+    trace: str = ""
+
+
+Work = Event[Any] | Due | Command
+
+
+def touched(work: Work) -> tuple[str, ...]:
+    """The customers whose state a piece of work may read or change."""
+    if isinstance(work, Event) and isinstance(work.fact, CustomerMerged):
+        return (work.customer, work.fact.loser)
+    return (work.customer,)
+
+
+def customers(work: Sequence[Work]) -> list[tuple[str, str]]:
+    """(account, customer) of all that a batch touches, sorted, each once."""
+    return sorted({(item.account, name) for item in work for name in touched(item) if name})
+
+
+class Keyed(Generic[K, V]):
+    """Rows by key; what a judgement puts in stays a draft until it has returned."""
+
+    __slots__ = ("_draft", "_loaded", "changed")
+
+    def __init__(self) -> None:
+        self._loaded: dict[K, V] = {}
+        self._draft: dict[K, V] = {}
+        self.changed: dict[K, V | None] = {}
+
+    def loaded(self, key: K, value: V) -> None:
+        """Take in a row as it stands in the database."""
+        self._loaded[key] = value
+
+    def get(self, key: K) -> V | None:
+        """The row as the judgements so far have left it, or None."""
+        value = self._draft.get(key, _MISSING) if self._draft else _MISSING
+        if value is _MISSING:
+            return self._loaded.get(key)
+        return None if value is _GONE else value
+
+    def __getitem__(self, key: K) -> V:
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __contains__(self, key: K) -> bool:
+        return self.get(key) is not None
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self._draft[key] = value
+
+    def __delitem__(self, key: K) -> None:
+        self._draft[key] = _GONE
+
+    def values(self) -> Iterator[V]:
+        """Every row there is now."""
+        for key in {**self._loaded, **self._draft}:
+            value = self.get(key)
+            if value is not None:
+                yield value
+
+    def keep(self) -> None:
+        """Make the draft the state."""
+        if not self._draft:
+            return
+        for key, value in self._draft.items():
+            if value is _GONE:
+                self._loaded.pop(key, None)
+                self.changed[key] = None
+            else:
+                self._loaded[key] = value
+                self.changed[key] = value
+        self._draft = {}
+
+    def discard(self) -> None:
+        """Throw the draft away."""
+        self._draft = {}
+
+    @property
+    def stored(self) -> list[V]:
+        """Rows to write."""
+        return [value for value in self.changed.values() if value is not None]
+
+    @property
+    def removed(self) -> list[K]:
+        """Keys to delete."""
+        return [key for key, value in self.changed.items() if value is None]
+
+
+_MISSING: Any = object()
+
+
+class Added(Generic[V]):
+    """Rows that are only ever added; what a judgement adds stays a draft until it has returned."""
+
+    __slots__ = ("_draft", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[V] = []
+        self._draft: list[V] = []
+
+    def append(self, row: V) -> None:
+        """Add one row."""
+        self._draft.append(row)
+
+    def keep(self) -> None:
+        """Make the draft part of what is written."""
+        if self._draft:
+            self.rows += self._draft
+            self._draft = []
+
+    def discard(self) -> None:
+        """Throw the draft away."""
+        self._draft = []
+
+
+class TimerSet(msgspec.Struct, frozen=True):
+    """A timer to set (or, with `due` None, to cancel)."""
+
+    account: str
+    kind: str
+    name: str
+    customer: str
+    store: str
+    due: datetime | None
+    payload: dict[str, Any]
+    unguarded: bool
+    correlation: UUID | None
+    trace: str
+
+
+class WorkSet(ABC):
+    """The base of every service's desk: collects facts, timers and counts beside the service's own rows."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.work: Work
+        self.facts: Added[Event[Any]] = Added()
+        self.timers: Keyed[tuple[str, str], TimerSet] = Keyed()
+        self.counts: Counter[str] = Counter()
+        self.stores: dict[tuple[str, str], StoreConfigured] = {}
+        self._counted: list[tuple[str, int]] = []
+        self._ordinal = 0
+        self._parts: tuple[Keyed[Any, Any] | Added[Any], ...] = ()
+
+    @abstractmethod
+    async def store(self, tx: Tx) -> None:
+        """Write what was judged: one set-based write for each table."""
+
+    def begin(self, work: Work) -> None:
+        """Put one piece of work on the desk."""
+        self.work = work
+        self._ordinal = 0
+
+    def keep(self) -> None:
+        """The judgement returned: its changes count."""
+        if not self._parts:
+            self._parts = tuple(part for part in vars(self).values() if isinstance(part, Keyed | Added))
+        for part in self._parts:
+            part.keep()
+        for name, number in self._counted:
+            self.counts[name] += number
+        self._counted = []
+
+    def discard(self) -> None:
+        """The judgement raised: nothing of it remains."""
+        for part in vars(self).values():
+            if isinstance(part, Keyed | Added):
+                part.discard()
+        self._counted = []
+
+    def store_of(self, account: str, store: str) -> StoreConfigured:
+        """A store's set-up; raises Unavailable while this service has not read of it yet."""
+        found = self.stores.get((account, store))
+        if found is None:
+            raise Unavailable(f"store {store} is not known here yet")
+        return found
+
+    def emit(
+        self,
+        fact: Fact,
+        *,
+        customer: str | None = None,
+        store: str | None = None,
+        time: datetime | None = None,
+    ) -> Event[Any]:
+        """Tell a fact; account, lane, trace and ids come from the work in hand."""
+        work = self.work
+        is_event = isinstance(work, Event)
+        event = Event(
+            id=fact_id(fact, work.id, self._ordinal),
+            fact=fact,
+            account=work.account,
+            store=work.store if store is None else store,
+            customer=work.customer if customer is None else customer,
+            time=work.time if time is None else time,
+            recorded=work.recorded if is_event else self.now,  # type: ignore[union-attr]
+            lane=work.lane if is_event else Lane.LIVE,  # type: ignore[union-attr]
+            cause=work.id,
+            correlation=(work.id if isinstance(work, Command) else work.correlation) or work.id,
+            trace=work.trace,
+        )
+        self._ordinal += 1
+        self.facts.append(event)
+        return event
+
+    def set_timer(
+        self,
+        kind: str,
+        name: str,
+        due: datetime,
+        payload: dict[str, Any] | None = None,
+        *,
+        customer: str | None = None,
+        unguarded: bool = False,
+    ) -> None:
+        """Set or move the timer `kind:name` of the account; it fires when business time and ingest's heartbeats pass `due`."""
+        work = self.work
+        owner = work.customer if customer is None else customer
+        correlation = (work.id if isinstance(work, Command) else work.correlation) or work.id
+        self.timers[work.account, f"{kind}:{name}"] = TimerSet(
+            work.account, kind, name, owner, work.store, due, payload or {}, unguarded, correlation, work.trace
+        )
+
+    def cancel_timer(self, kind: str, name: str) -> None:
+        """Cancel the timer `kind:name` of the account, if there is one."""
+        work = self.work
+        self.timers[work.account, f"{kind}:{name}"] = TimerSet(
+            work.account, kind, name, "", "", None, {}, False, None, ""
+        )
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Enter a number in the books, in the transaction it counts."""
+        self._counted.append((name, number))
