@@ -1,0 +1,162 @@
+"""What a micro-batch has on its desk: members, ratings, lots and programmes, read and written by the set."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, update
+
+from services.loyalty import tables
+from services.loyalty.earning import lot_id
+from services.loyalty.ledger import Change
+from services.loyalty.records import Entry, Lot, Member, Rating, Transaction
+from services.loyalty.versions import Versions, versions_for
+from shared.db import Query, Tx
+from shared.events import Event
+from shared.events.ingest import CustomerMerged, OrderFact
+from shared.workset import Added, Keyed, Work, WorkSet, customers
+
+Key = tuple[str, str]
+
+_journal = tables.journal
+FORGET = Query(
+    update(_journal)
+    .where(_journal.c.account == bindparam("of"), _journal.c.customer == bindparam("who"))
+    .values(reason="", actor="")
+)
+
+
+class Desk(WorkSet):
+    """The wallets of all customers of a batch."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(now)
+        self.members = Keyed[Key, Member]()
+        self.lots = Keyed[Key, Lot]()
+        self.ratings = Keyed[Key, Rating]()
+        self.transactions = Added[Transaction]()
+        self.entries = Added[Entry]()
+        self.forgotten = Added[Key]()
+        self.versions: dict[str, Versions] = {}
+        self._lots_of: dict[Key, dict[str, None]] = {}
+        self._ratings_of: dict[Key, dict[str, None]] = {}
+
+    def programmes(self, account: str, store: str) -> Versions:
+        """The programme of an account; raises Unavailable while none could be made, its store not being known yet."""
+        if account not in self.versions:
+            self.store_of(account, store)
+        return self.versions[account]
+
+    def loaded_lot(self, lot: Lot) -> None:
+        """Take in a lot as it stands in the database."""
+        if (lot.account, lot.id) not in self.lots:
+            self.lots.loaded((lot.account, lot.id), lot)
+        self._lots_of.setdefault((lot.account, lot.customer), {})[lot.id] = None
+
+    def loaded_rating(self, rating: Rating) -> None:
+        """Take in a rating as it stands in the database."""
+        self.ratings.loaded((rating.account, rating.order_id), rating)
+        self._ratings_of.setdefault((rating.account, rating.customer), {})[rating.order_id] = None
+
+    def put_lot(self, lot: Lot) -> None:
+        """Put a changed lot on the desk."""
+        self.lots[lot.account, lot.id] = lot
+        self._lots_of.setdefault((lot.account, lot.customer), {})[lot.id] = None
+
+    def put_rating(self, rating: Rating) -> None:
+        """Put a changed rating on the desk."""
+        self.ratings[rating.account, rating.order_id] = rating
+        self._ratings_of.setdefault((rating.account, rating.customer), {})[rating.order_id] = None
+
+    def open_lots(self, member: Member) -> list[Lot]:
+        """A member's lots in which something remains."""
+        names = self._lots_of.get((member.account, member.customer), {})
+        lots = [self.lots.get((member.account, name)) for name in names]
+        return [lot for lot in lots if lot is not None and lot.open and lot.customer == member.customer]
+
+    def ratings_of(self, member: Member) -> list[Rating]:
+        """The ratings of a member's orders that are on the desk."""
+        names = self._ratings_of.get((member.account, member.customer), {})
+        ratings = [self.ratings.get((member.account, name)) for name in names]
+        return [rating for rating in ratings if rating is not None and rating.customer == member.customer]
+
+    def put_member(self, member: Member) -> Member:
+        """Put a changed member on the desk."""
+        self.members[member.account, member.customer] = member
+        return member
+
+    def book(self, change: Change) -> Member:
+        """Put a transaction and what it changed on the desk; gives the member as it is afterwards."""
+        for lot in change.lots:
+            self.put_lot(lot)
+        self.transactions.append(change.transaction)
+        for entry in change.entries:
+            self.entries.append(entry)
+        return self.put_member(change.member)
+
+    async def store(self, tx: Tx) -> None:
+        """One set-based write for each table."""
+        await tx.upsert_many(tables.member, self.members.stored)
+        await tx.upsert_many(tables.rating, self.ratings.stored)
+        await tx.upsert_many(tables.lot, self.lots.stored)
+        await tx.insert_many(tables.journal, self.transactions.rows)
+        await tx.insert_many(tables.entry, self.entries.rows)
+        for account, customer in self.forgotten.rows:
+            await tx.execute(FORGET, of=account, who=customer)
+
+
+async def load(tx: Tx, work: Sequence[Work]) -> Desk:
+    """Everything that judging a batch needs; a first fact of an account makes its default programme."""
+    desk = Desk(tx.now)
+    for rating in await tx.fetch_by_keys(tables.rating, _orders(work), Rating):
+        desk.loaded_rating(rating)
+    merging = _merging(work)
+    for rating in await tx.fetch_by_keys(tables.rating, merging, Rating, by=("account", "customer")):
+        desk.loaded_rating(rating)
+    await _load_members(tx, desk, work)
+    await _load_lots(tx, desk, work, merging)
+    desk.versions = await versions_for(tx, work)
+    return desk
+
+
+async def _load_members(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
+    """The members of a batch, and those from whom one of its orders moves away."""
+    named = set(customers(work))
+    for member in await tx.fetch_by_keys(tables.member, named, Member):
+        desk.members.loaded((member.account, member.customer), member)
+    others = {(rating.account, rating.customer) for rating in desk.ratings.values()} - named
+    for member in await tx.fetch_by_keys(tables.member, others, Member, lock="wait"):
+        desk.members.loaded((member.account, member.customer), member)
+
+
+async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]) -> None:
+    """The lots that may change: those of orders rated before, and all open ones of whoever may lose or spend points."""
+    rated = list(desk.ratings.values())
+    own = {(rating.account, lot_id(rating.order_id)) for rating in rated}
+    for lot in await tx.fetch_by_keys(tables.lot, own, Lot):
+        desk.loaded_lot(lot)
+    owners = {(rating.account, rating.customer) for rating in rated} | merging | _spenders(work)
+    for lot in await tx.fetch_by_keys(
+        tables.lot, [(*owner, True) for owner in owners], Lot, by=("account", "customer", "open")
+    ):
+        desk.loaded_lot(lot)
+
+
+def _orders(work: Sequence[Work]) -> set[Key]:
+    return {
+        (item.account, item.fact.order.id)
+        for item in work
+        if isinstance(item, Event) and isinstance(item.fact, OrderFact)
+    }
+
+
+def _merging(work: Sequence[Work]) -> set[Key]:
+    merges = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
+    return set(customers(merges))
+
+
+def _spenders(work: Sequence[Work]) -> set[Key]:
+    """Whose open lots are wanted: customers of calls and timers, and those with more than one fact in the batch."""
+    facts = Counter((item.account, item.customer) for item in work if isinstance(item, Event))
+    others = {(item.account, item.customer) for item in work if not isinstance(item, Event)}
+    return others | {customer for customer, number in facts.items() if number > 1}

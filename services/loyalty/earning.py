@@ -1,0 +1,117 @@
+"""What an order earns: its entitlement in the stored rating context, and the exact difference to what is booked."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from services.loyalty import terms, tiers
+from services.loyalty.ledger import LARGEST
+from services.loyalty.programmes import Programme
+from services.loyalty.records import AVAILABLE, PENDING, Context, Lot, Member, Move, Rating
+from shared.events import Lane
+from shared.events.ingest import Order, OrderStatus
+
+VOID = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED, OrderStatus.DISPUTED, OrderStatus.PAYMENT_PENDING})
+MOST = LARGEST // 1_000
+
+
+def is_stale(order: Order, rating: Rating | None) -> bool:
+    """Whether an order's revision was rated already, or a newer one was."""
+    return rating is not None and rating.revision >= order.revision
+
+
+def entitlement(order: Order, context: Context, programme: Programme) -> int:
+    """Points by the rules of the context's programme version, times its tier's multiplier, within its room."""
+    if context.why or order.paid_at is None or order.test or order.status in VOID:
+        return 0
+    points = sum(rule.points(order, context) for rule in programme.rules) * context.percent // 100
+    return min(points, MOST if context.room is None else context.room)
+
+
+def context_of(order: Order, store: str, member: Member, programme: Programme, paid_at: datetime) -> Context:
+    """What the first rating of a paid order finds; kept, and never looked up again."""
+    day = terms.local_day(programme.zone, paid_at)
+    tier = programme.ladder.tiers[tiers.standing(member.moves, programme.ladder, day).level]
+    numerator, denominator = _rate(order, programme)
+    return Context(
+        program=programme.id,
+        version=programme.version,
+        accrued_at=paid_at,
+        tier=tier.name,
+        percent=tier.percent,
+        numerator=numerator,
+        denominator=denominator,
+        first_order=member.first_order in {"", order.id},
+        why=_why_not(order, store, programme, paid_at, numerator),
+    )
+
+
+def lot_of(member: Member, rating: Rating, programme: Programme, now: datetime) -> Lot:
+    """The empty lot that an order's points go into: one for each order, so that an edit fills and empties the same."""
+    accrued_at = now if rating.context is None else rating.context.accrued_at
+    matures_at = terms.matures_at(accrued_at, programme.pending_days)
+    return Lot(
+        account=member.account,
+        id=lot_id(rating.order_id),
+        customer=member.customer,
+        program=programme.id,
+        source=rating.order_id,
+        state=PENDING if matures_at > now else AVAILABLE,
+        issued=0,
+        remaining=0,
+        open=False,
+        accrued_at=accrued_at,
+        matures_at=matures_at,
+        expires_at=terms.expires_at(programme.zone, accrued_at, programme.expiry_months),
+    )
+
+
+def lot_id(order: str) -> str:
+    """The id of the lot of an order's points."""
+    return f"lot_{order.removeprefix('ord_')}"
+
+
+def rated(
+    order: Order, member: Member, before: Rating | None, context: Context | None, programme: Programme | None
+) -> Rating:
+    """The rating of an order's newest revision; what it forgives of earlier write-offs is the ledger's to say."""
+    points = 0 if context is None or programme is None else entitlement(order, context, programme)
+    if before is not None:
+        return replace(before, revision=order.revision, points=points, context=context)
+    return Rating(
+        account=member.account,
+        order_id=order.id,
+        customer=member.customer,
+        revision=order.revision,
+        points=points,
+        written_off=0,
+        context=context,
+    )
+
+
+def move_of(points: int, context: Context, programme: Programme, known_at: datetime | None) -> Move:
+    """The qualifying points of a rating: known since the order was paid (None), or since its revision happened."""
+    accrued = terms.local_day(programme.zone, context.accrued_at)
+    known = accrued if known_at is None else terms.local_day(programme.zone, known_at)
+    return Move(max(accrued, known), accrued, points)
+
+
+def _rate(order: Order, programme: Programme) -> tuple[int, int]:
+    if order.currency == programme.currency:
+        return 1, 1
+    for rate_ in programme.rates:
+        if rate_.currency == order.currency:
+            return rate_.numerator, rate_.denominator
+    return 0, 1
+
+
+def _why_not(order: Order, store: str, programme: Programme, paid_at: datetime, numerator: int) -> str:
+    if order.test:
+        return "test_order"
+    if order.lane is Lane.HISTORY:
+        return "history"
+    if paid_at < programme.start:
+        return "before_start"
+    if programme.stores and store not in programme.stores:
+        return "other_store"
+    return "" if numerator else "no_rate"

@@ -1,0 +1,68 @@
+"""What loyalty does when two customers turn out to be one, and when one asks to be forgotten."""
+
+from msgspec.structs import replace
+
+from services.loyalty import ledger, schedule, terms, tiers
+from services.loyalty.desk import Desk
+from services.loyalty.handlers import enrolled
+from services.loyalty.ledger import Cause
+from services.loyalty.programmes import Programme
+from services.loyalty.records import Member
+from shared.db import new_id
+from shared.events import Event
+from shared.events.ingest import CustomerErased, CustomerMerged
+from shared.events.loyalty import TierUpgraded
+
+
+def merge_members(event: Event[CustomerMerged], desk: Desk) -> None:
+    """Move a merged member's lots, debt, orders and qualifying points to the survivor; every lot keeps its expiry."""
+    loser = desk.members[event.account, event.fact.loser]
+    if loser.customer == event.customer or not loser.program:
+        return
+    programme = desk.programmes(event.account, event.store).at(desk.now)
+    survivor = enrolled(desk, event.account, event.customer, programme)
+    lots = desk.open_lots(loser)
+    gone = desk.book(ledger.hand_over(loser, lots, _cause(event, desk, loser.customer)))
+    taken = ledger.take_over(survivor, lots, loser.debt, loser.held, _cause(event, desk, loser.customer))
+    survivor = desk.book(taken)
+    if survivor.debt and survivor.available > -survivor.debt:
+        survivor = desk.book(ledger.settle(survivor, desk.open_lots(survivor), _cause(event, desk, loser.customer)))
+    for rating in desk.ratings_of(loser):
+        desk.put_rating(replace(rating, customer=survivor.customer))
+    _joined(loser, survivor, desk, programme)
+    desk.put_member(
+        replace(schedule.stop(desk, gone), moves=(), earned=0, redeemed=0, tier=programme.ladder.tiers[0].name)
+    )
+
+
+def forget_member(event: Event[CustomerErased], desk: Desk) -> None:
+    """Forget a person: words written about them go; the wallet names only a random id and stays in the books."""
+    member = desk.members[event.account, event.customer]
+    desk.put_member(replace(member, erased=True))
+    desk.forgotten.append((event.account, event.customer))
+
+
+def _joined(loser: Member, survivor: Member, desk: Desk, programme: Programme) -> None:
+    """Let the survivor have the lifetime figures, qualifying points and timers of both."""
+    ladder = programme.ladder
+    moves = tiers.added(survivor.moves, *loser.moves)
+    level = max(ladder.level_of(survivor.tier), ladder.level_of(loser.tier))
+    now = tiers.standing(moves, ladder, terms.local_day(programme.zone, desk.now))
+    tier = ladder.tiers[max(level, now.level)].name
+    after = replace(
+        survivor,
+        moves=moves,
+        tier=tier,
+        earned=survivor.earned + loser.earned,
+        redeemed=survivor.redeemed + loser.redeemed,
+        first_order=survivor.first_order or loser.first_order,
+        joined_at=min(survivor.joined_at, loser.joined_at),
+    )
+    if ladder.level_of(tier) > ladder.level_of(survivor.tier):
+        desk.emit(TierUpgraded(program=programme.id, tier=tier, previous=survivor.tier))
+    after = schedule.again(desk, desk.put_member(after), programme, "mature_due", "expire_due", "notice_due")
+    schedule.review(desk, after, now, programme, max(level, now.level))
+
+
+def _cause(event: Event[CustomerMerged], desk: Desk, loser: str) -> Cause:
+    return Cause(transaction=new_id("txn"), kind="merge", of=loser, at=event.time, recorded=desk.now)

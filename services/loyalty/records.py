@@ -1,0 +1,150 @@
+"""What loyalty keeps: one frozen struct for each table, its fields in the order of the table's columns."""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+Side = Literal["issuer", "pending", "available", "held", "redeemed", "expired", "written_off"]
+ISSUER: Final = "issuer"
+PENDING: Final = "pending"
+AVAILABLE: Final = "available"
+HELD: Final = "held"
+REDEEMED: Final = "redeemed"
+EXPIRED: Final = "expired"
+WRITTEN_OFF: Final = "written_off"
+
+Kind = Literal[
+    "earn", "clawback", "mature", "expire", "redeem", "hold", "capture", "release", "reverse", "adjust", "merge"
+]
+
+
+class Move(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
+    """Qualifying points: known from local day `day` on, counted until `accrued` leaves the window (ordinal days)."""
+
+    day: int
+    accrued: int
+    points: int
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A member's wallet. `available` is what open lots hold less `debt`; `held` is set aside by holds.
+
+    The `*_due` instants are those of the member's timers; lots expiring until `noticed` were announced.
+    """
+
+    account: str
+    customer: str
+    joined_at: datetime
+    program: str = ""
+    tier: str = ""
+    available: int = 0
+    pending: int = 0
+    held: int = 0
+    debt: int = 0
+    earned: int = 0
+    redeemed: int = 0
+    moves: tuple[Move, ...] = ()
+    first_order: str = ""
+    erased: bool = False
+    mature_due: datetime | None = None
+    expire_due: datetime | None = None
+    notice_due: datetime | None = None
+    review_due: datetime | None = None
+    noticed: datetime | None = None
+
+
+class Lot(msgspec.Struct, frozen=True, gc=False):
+    """Points of one source with one expiry; `remaining` of `issued` are neither spent, expired nor set aside.
+
+    `open` says whether anything remains; a lot without `expires_at` never expires.
+    """
+
+    account: str
+    id: str
+    customer: str
+    program: str
+    source: str
+    state: Literal["pending", "available"]
+    issued: int
+    remaining: int
+    open: bool
+    accrued_at: datetime
+    matures_at: datetime
+    expires_at: datetime | None
+
+
+class Transaction(msgspec.Struct, frozen=True, gc=False):
+    """One thing that happened to a wallet, never changed; `points` is what the member owns more or less by it.
+
+    `cause` is the order, redemption or adjustment (of `revision`) behind it, `reverses` the transaction undone.
+    """
+
+    account: str
+    id: str
+    customer: str
+    program: str
+    kind: Kind
+    points: int
+    cause: str
+    occurred_at: datetime
+    recorded_at: datetime
+    revision: int = 0
+    reason: str = ""
+    actor: str = ""
+    reverses: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One leg of a transaction: `points` on one side of a customer's wallet, '' as lot where it belongs to none."""
+
+    account: str
+    txn: str
+    ordinal: int
+    customer: str
+    program: str
+    side: Side
+    lot: str
+    points: int
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What an order's first rating found, and every later one is made in.
+
+    `percent` is the tier's multiplier, `numerator / denominator` turns the order's minor units into the
+    programme's, `room` is what caps left (None: no cap), `why` the reason when it does not earn.
+    """
+
+    program: str
+    version: int
+    accrued_at: datetime
+    tier: str = ""
+    percent: int = 100
+    numerator: int = 1
+    denominator: int = 1
+    first_order: bool = False
+    room: int | None = None
+    why: str = ""
+
+
+class Rating(msgspec.Struct, frozen=True):
+    """An order as rated at its newest revision: `points` booked, `written_off` of its clawbacks forgiven."""
+
+    account: str
+    order_id: str
+    customer: str
+    revision: int
+    points: int
+    written_off: int
+    context: Context | None
+
+
+class ProgramVersion(msgspec.Struct, frozen=True):
+    """One immutable version of an account's programme, in force from `effective_from` until the next."""
+
+    account: str
+    program: str
+    version: int
+    effective_from: datetime
+    recorded_at: datetime
+    body: bytes

@@ -1,0 +1,78 @@
+"""A member's four timers: when points mature, expire, are about to expire, and when the tier is looked at again."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec.structs import replace
+
+from services.loyalty import terms
+from services.loyalty.desk import Desk
+from services.loyalty.programmes import Programme
+from services.loyalty.records import PENDING, Lot, Member
+from services.loyalty.tiers import Standing
+
+Field = Literal["mature_due", "expire_due", "notice_due", "review_due"]
+KINDS: dict[Field, str] = {
+    "mature_due": "points.mature",
+    "expire_due": "points.expire",
+    "notice_due": "points.expiring",
+    "review_due": "tier.review",
+}
+
+
+def sooner(desk: Desk, member: Member, lots: tuple[Lot, ...], programme: Programme) -> Member:
+    """Bring timers forward to what lots that were just filled ask for."""
+    for lot in lots:
+        if lot.open:
+            for field, due in _wanted(lot, member, programme):
+                held: datetime | None = getattr(member, field)
+                if held is None or due < held:
+                    member = _set(desk, member, field, due)
+    return member
+
+
+def again(desk: Desk, member: Member, programme: Programme, *fields: Field) -> Member:
+    """Set timers anew from all open lots, after one of them fired."""
+    soonest: dict[Field, datetime] = {}
+    for lot in desk.open_lots(member):
+        for field, due in _wanted(lot, member, programme):
+            soonest[field] = min(due, soonest.get(field, due))
+    for field in fields:
+        member = _set(desk, member, field, soonest.get(field))
+    return member
+
+
+def review(desk: Desk, member: Member, standing: Standing, programme: Programme, level: int) -> Member:
+    """Look at the tier again on the day on which it falls: at once where that day is past already."""
+    falls_on = standing.falls_on
+    if standing.level < level:
+        falls_on = terms.local_day(programme.zone, desk.now)
+    due = None if falls_on is None else terms.midnight(programme.zone, falls_on)
+    return member if due == member.review_due else _set(desk, member, "review_due", due)
+
+
+def stop(desk: Desk, member: Member) -> Member:
+    """Cancel every timer of a member."""
+    for field in KINDS:
+        if getattr(member, field) is not None:
+            member = _set(desk, member, field, None)
+    return member
+
+
+def _wanted(lot: Lot, member: Member, programme: Programme) -> list[tuple[Field, datetime]]:
+    if lot.state == PENDING:
+        return [("mature_due", lot.matures_at)]
+    if lot.expires_at is None:
+        return []
+    if member.noticed is not None and lot.expires_at <= member.noticed:
+        return [("expire_due", lot.expires_at)]
+    notice = lot.expires_at - timedelta(days=programme.notice_days)
+    return [("expire_due", lot.expires_at), ("notice_due", notice)]
+
+
+def _set(desk: Desk, member: Member, field: Field, due: datetime | None) -> Member:
+    if due is not None:
+        desk.set_timer(KINDS[field], member.customer, due, customer=member.customer)
+    elif getattr(member, field) is not None:
+        desk.cancel_timer(KINDS[field], member.customer)
+    return desk.put_member(replace(member, **{field: due}))

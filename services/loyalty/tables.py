@@ -1,0 +1,108 @@
+"""Loyalty's tables; each row is the struct of the same columns in `records`."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+
+from services.loyalty.records import Context, Move
+from shared.db import Document, Instant
+from shared.tables import attach
+
+metadata = MetaData()
+attach(metadata)
+
+member = Table(
+    "member",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("customer", Text, primary_key=True),
+    Column("joined_at", Instant(), nullable=False),
+    Column("program", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("available", BigInteger, nullable=False),
+    Column("pending", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("debt", BigInteger, nullable=False),
+    Column("earned", BigInteger, nullable=False),
+    Column("redeemed", BigInteger, nullable=False),
+    Column("moves", Document(tuple[Move, ...]), nullable=False),
+    Column("first_order", Text, nullable=False),
+    Column("erased", Boolean, nullable=False),
+    Column("mature_due", Instant()),
+    Column("expire_due", Instant()),
+    Column("notice_due", Instant()),
+    Column("review_due", Instant()),
+    Column("noticed", Instant()),
+)
+
+lot = Table(
+    "lot",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("program", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("issued", BigInteger, nullable=False),
+    Column("remaining", BigInteger, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("accrued_at", Instant(), nullable=False),
+    Column("matures_at", Instant(), nullable=False),
+    Column("expires_at", Instant()),
+    Index("lot_customer", "account", "customer", "open"),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("program", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("occurred_at", Instant(), nullable=False),
+    Column("recorded_at", Instant(), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reverses", Text, nullable=False),
+    Index("journal_customer", "account", "customer", "id"),
+)
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("txn", Text, primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("customer", Text, nullable=False),
+    Column("program", Text, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("lot", Text, nullable=False),
+    Column("points", BigInteger, nullable=False),
+)
+
+rating = Table(
+    "rating",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("order_id", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("written_off", BigInteger, nullable=False),
+    Column("context", Document(Context)),
+    Index("rating_customer", "account", "customer"),
+)
+
+program = Table(
+    "program",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("program", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("effective_from", Instant(), nullable=False),
+    Column("recorded_at", Instant(), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)

@@ -1,0 +1,37 @@
+"""When points mature and expire: whole local days of the programme's zone, one boundary whatever the clocks do."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+
+def local_day(zone: str, moment: datetime) -> int:
+    """The ordinal of the local calendar day in an IANA zone."""
+    return moment.astimezone(ZoneInfo(zone)).toordinal()
+
+
+@lru_cache(maxsize=8192)
+def midnight(zone: str, day: int) -> datetime:
+    """The first instant (UTC) of a local day given by its ordinal."""
+    return datetime.combine(date.fromordinal(day), datetime.min.time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+@lru_cache(maxsize=8192)
+def months_after(day: int, months: int) -> int:
+    """The ordinal of the same day of the month some months later, or of that month's last day."""
+    start = date.fromordinal(day)
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    following = date(year + month // 11, (month + 1) % 12 + 1, 1)
+    return min(date(year, month + 1, 1).toordinal() + start.day - 1, following.toordinal() - 1)
+
+
+def matures_at(accrued_at: datetime, pending_days: int) -> datetime:
+    """When points accrued at a moment can be spent."""
+    return accrued_at + timedelta(days=pending_days)
+
+
+def expires_at(zone: str, accrued_at: datetime, months: int | None) -> datetime | None:
+    """The end (UTC) of the last local day on which points can be spent; None when they never expire."""
+    if months is None:
+        return None
+    return midnight(zone, months_after(local_day(zone, accrued_at), months) + 1)

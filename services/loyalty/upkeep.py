@@ -1,0 +1,80 @@
+"""What loyalty does when time has passed: points mature and expire, tiers are looked at again."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from services.loyalty import ledger, schedule, terms, tiers
+from services.loyalty.desk import Desk
+from services.loyalty.ledger import Cause
+from services.loyalty.programmes import Programme
+from services.loyalty.records import AVAILABLE, PENDING, Kind, Member
+from shared.db import new_id
+from shared.events.loyalty import PointsActivated, PointsExpired, PointsExpiring, TierDowngraded, TierUpgraded
+from shared.workset import Due
+
+
+def mature_lots(due: Due, desk: Desk) -> None:
+    """Pending points whose time has come can be spent from now on."""
+    member, programme = _who(due, desk)
+    ripe = [lot for lot in desk.open_lots(member) if lot.state == PENDING and lot.matures_at <= due.due]
+    if ripe:
+        done = ledger.mature(member, ripe, _cause(due, desk, "mature"))
+        member = desk.book(done)
+        points = sum(lot.remaining for lot in ripe)
+        desk.emit(PointsActivated(program=programme.id, points=points, balance=member.available))
+    schedule.again(desk, member, programme, "mature_due", "expire_due", "notice_due")
+
+
+def expire_lots(due: Due, desk: Desk) -> None:
+    """What remains in lots that have run out of time expires, once."""
+    member, programme = _who(due, desk)
+    gone = [
+        lot
+        for lot in desk.open_lots(member)
+        if lot.state == AVAILABLE and lot.expires_at is not None and lot.expires_at <= due.due
+    ]
+    if gone:
+        done = ledger.expire(member, gone, _cause(due, desk, "expire"))
+        member = desk.book(done)
+        desk.emit(PointsExpired(program=programme.id, points=-done.points, balance=member.available))
+    schedule.again(desk, member, programme, "expire_due", "notice_due")
+
+
+def announce_expiry(due: Due, desk: Desk) -> None:
+    """Tell, once for each lot, that points are about to expire."""
+    member, programme = _who(due, desk)
+    horizon = due.due + timedelta(days=programme.notice_days)
+    since = member.noticed or due.due
+    soon = [
+        (lot.expires_at, lot.remaining)
+        for lot in desk.open_lots(member)
+        if lot.state == AVAILABLE and lot.expires_at is not None and since < lot.expires_at <= horizon
+    ]
+    if soon:
+        points, first = sum(remaining for _, remaining in soon), min(expires_at for expires_at, _ in soon)
+        desk.emit(PointsExpiring(program=programme.id, points=points, expires_at=first))
+    member = desk.put_member(replace(member, noticed=horizon))
+    schedule.again(desk, member, programme, "notice_due")
+
+
+def review_tier(due: Due, desk: Desk) -> None:
+    """Judge the tier by the qualifying points that still count: this is where it falls."""
+    member, programme = _who(due, desk)
+    ladder, level = programme.ladder, programme.ladder.level_of(member.tier)
+    now = tiers.standing(member.moves, ladder, terms.local_day(programme.zone, due.due))
+    tier = ladder.tiers[now.level].name
+    after = desk.put_member(replace(member, tier=tier, review_due=None))
+    if now.level != level:
+        told = TierUpgraded if now.level > level else TierDowngraded
+        desk.emit(told(program=programme.id, tier=tier, previous=member.tier))
+    schedule.review(desk, after, now, programme, now.level)
+
+
+def _who(due: Due, desk: Desk) -> tuple[Member, Programme]:
+    member = desk.members[due.account, due.customer]
+    return member, desk.programmes(due.account, due.store).at(desk.now)
+
+
+def _cause(due: Due, desk: Desk, kind: Kind) -> Cause:
+    return Cause(transaction=new_id("txn"), kind=kind, of=due.kind, at=due.due, recorded=desk.now)
