@@ -94,7 +94,7 @@ def _published_is_effected(service: Service, books: Books, published: Mapping[st
     return faults
 
 
-RECEIVED = ("accepted", "duplicate", "rejected", "refused")
+RECEIVED = ("accepted", "duplicate", "rejected")
 ACCEPTED = ("translated", "dropped", "quarantined", "suppressed", "waiting", "parked", "erased")
 
 
@@ -103,7 +103,7 @@ def _received_is_accounted_for(counters: Mapping[str, int]) -> list[str]:
     received = counters.get("deliveries:received", 0)
     sorted_out = sum(counters.get(f"deliveries:{name}", 0) for name in RECEIVED)
     if received != sorted_out:
-        faults.append(f"deliveries: received {received}, accepted + duplicate + rejected + refused {sorted_out}")
+        faults.append(f"deliveries: received {received}, accepted + duplicate + rejected {sorted_out}")
     accepted = counters.get("deliveries:accepted", 0)
     settled = sum(counters.get(f"deliveries:{name}", 0) for name in ACCEPTED)
     if accepted != settled:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -49,6 +49,36 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     time: datetime
     trace: str = ""
+
+
+
+
+class Cause(Protocol):
+    """What any work is at least: something that happened in an account, from which facts may follow."""
+
+    @property
+    def account(self) -> str:
+        """Whose it is."""
+
+    @property
+    def store(self) -> str:
+        """The store, or ''."""
+
+    @property
+    def customer(self) -> str:
+        """The customer, or ''."""
+
+    @property
+    def id(self) -> UUID:
+        """What facts that follow derive their ids from."""
+
+    @property
+    def time(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def trace(self) -> str:
+        """W3C trace context."""
 
 
 Work = Event[Any] | Due | Command
@@ -184,7 +214,7 @@ class WorkSet(ABC):
 
     def __init__(self, now: datetime) -> None:
         self.now = now
-        self.work: Work
+        self.work: Cause
         self.facts: Added[Event[Any]] = Added()
         self.timers: Keyed[tuple[str, str], TimerSet] = Keyed()
         self.counts: Counter[str] = Counter()
@@ -197,7 +227,7 @@ class WorkSet(ABC):
     async def store(self, tx: Tx) -> None:
         """Write what was judged: one set-based write for each table."""
 
-    def begin(self, work: Work) -> None:
+    def begin(self, work: Cause) -> None:
         """Put one piece of work on the desk."""
         self.work = work
         self._ordinal = 0
@@ -236,7 +266,6 @@ class WorkSet(ABC):
     ) -> Event[Any]:
         """Tell a fact; account, lane, trace and ids come from the work in hand."""
         work = self.work
-        is_event = isinstance(work, Event)
         event = Event(
             id=fact_id(fact, work.id, self._ordinal),
             fact=fact,
@@ -244,10 +273,10 @@ class WorkSet(ABC):
             store=work.store if store is None else store,
             customer=work.customer if customer is None else customer,
             time=work.time if time is None else time,
-            recorded=work.recorded if is_event else self.now,  # type: ignore[union-attr]
-            lane=work.lane if is_event else Lane.LIVE,  # type: ignore[union-attr]
+            recorded=getattr(work, "recorded", self.now),
+            lane=getattr(work, "lane", Lane.LIVE),
             cause=work.id,
-            correlation=(work.id if isinstance(work, Command) else work.correlation) or work.id,
+            correlation=getattr(work, "correlation", None) or work.id,
             trace=work.trace,
         )
         self._ordinal += 1
@@ -267,7 +296,7 @@ class WorkSet(ABC):
         """Set or move the timer `kind:name` of the account; it fires when business time and ingest's heartbeats pass `due`."""
         work = self.work
         owner = work.customer if customer is None else customer
-        correlation = (work.id if isinstance(work, Command) else work.correlation) or work.id
+        correlation = getattr(work, "correlation", None) or work.id
         self.timers[work.account, f"{kind}:{name}"] = TimerSet(
             work.account, kind, name, owner, work.store, due, payload or {}, unguarded, correlation, work.trace
         )

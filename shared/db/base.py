@@ -108,6 +108,10 @@ class Tx(Reader):
         """Delete rows."""
 
     @abstractmethod
+    async def _update(self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]) -> None:
+        """Set columns of rows."""
+
+    @abstractmethod
     async def execute(self, statement: Query | Executable, **params: Any) -> int:
         """Run a Core update, delete or insert; gives the number of rows it touched."""
 
@@ -128,6 +132,13 @@ class Tx(Reader):
         """Insert rows or replace those with the same primary key; columns in `add` are added to what is stored."""
         if rows:
             await self._upsert(table, as_tuples(rows), add)
+
+    async def update_many(
+        self, table: Table, *, by: tuple[str, ...], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]
+    ) -> None:
+        """Set `columns` of the rows that `by` names; each row is the `by` values, then the new ones."""
+        if rows:
+            await self._update(table, by, columns, list(rows))
 
     async def delete_by_keys(self, table: Table, keys: Iterable[Key], by: tuple[str, ...] | None = None) -> list[Key]:
         """Delete every row whose `by` columns are among `keys`; gives the primary keys of those that were there."""

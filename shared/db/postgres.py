@@ -79,6 +79,11 @@ class _PostgresTx(_PostgresReader, Tx):
         columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
         await self._connection.execute(sql.upsert(add), *columns)
 
+    async def _update(self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]) -> None:
+        sql = sql_of(table, POSTGRES)
+        given = convert_columns(list(zip(*rows, strict=True)), sql.key_into((*by, *columns)))
+        await self._connection.execute(sql.update(by, columns), *given)
+
     async def _delete(self, table: Table, by: tuple[str, ...], keys: list[Key]) -> Sequence[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
         columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))

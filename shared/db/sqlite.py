@@ -169,6 +169,17 @@ class _SqliteTx(_SqliteReader, Tx):
         text, into = sql.upsert(add), sql.into
         await self._thread.run(lambda con: con.executemany(text, [convert_row(row, into) for row in rows]))
 
+    async def _update(self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]) -> None:
+        sql = sql_of(table, SQLITE)
+        text, into = sql.update(by, columns), sql.key_into((*by, *columns))
+        at = len(by)
+
+        def act(con: sqlite3.Connection) -> None:
+            values = (convert_row(row, into) for row in rows)
+            con.executemany(text, [(*row[at:], *row[:at]) for row in values])
+
+        await self._thread.run(act)
+
     async def _delete(self, table: Table, by: tuple[str, ...], keys: list[Key]) -> Sequence[Sequence[Any]]:
         sql = sql_of(table, SQLITE)
         text, into = sql.delete(by), sql.key_into(by)

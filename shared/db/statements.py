@@ -99,6 +99,18 @@ class TableSql:
         action = f"UPDATE SET {sets}" if sets else "NOTHING"
         return f"{self._insert_head()} ON CONFLICT ({', '.join(keys)}) DO {action}"
 
+    @cache  # noqa: B019
+    def update(self, by: tuple[str, ...], columns: tuple[str, ...]) -> str:
+        """Set `columns` of every row that its `by` columns name."""
+        given = [self.table.columns[name] for name in (*by, *columns)]
+        if not self.is_postgres:
+            sets = ", ".join(f"{name} = ?" for name in columns)
+            return f"UPDATE {self.name} SET {sets} WHERE {self._on(by)}"  # noqa: S608
+        sets = ", ".join(f"{name} = given.k{at}" for at, name in enumerate(columns, len(by)))
+        names = ", ".join(f"k{at}" for at in range(len(given)))
+        source = f"unnest({self._source(given)}) AS given({names})"
+        return f"UPDATE {self.name} SET {sets} FROM {source} WHERE {self._on(by)}"  # noqa: S608
+
     def _matched(self, by: tuple[str, ...]) -> str:
         keys = ", ".join(f"k{at}" for at in range(len(by)))
         source = self._source([self.table.columns[name] for name in by])

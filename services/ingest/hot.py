@@ -1,0 +1,313 @@
+"""The hot routes as plain ASGI callables: native events, SDK dialects, store webhooks."""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+from uuid import uuid5
+
+import msgspec
+
+from services.ingest.accept import Accept, Parcel, Slice
+from services.ingest.connectors import CONNECTORS, native
+from services.ingest.dialects import DIALECTS
+from services.ingest.sources import Source, source_of
+from shared.access import Caller, bearer, unauthorized
+from shared.clock import machine_now, machine_seconds
+from shared.errors import Invalid, Refused
+from shared.events import Lane
+from shared.events.base import NAMESPACE
+from shared.observe import METRICS, traceparent
+from shared.web import problem_of
+
+if TYPE_CHECKING:
+    from shared.runtime import Running
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+MOST_BODY = 4 * 1024 * 1024
+MOST_EVENT = 1024 * 1024
+MOST_NATIVE = 1000
+SOURCE_KEPT_SECONDS = 2.0
+BODY_SECONDS = 20.0
+_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+async def read_body(receive: Receive, *, most: int = MOST_BODY) -> bytes:
+    """The whole body, unzipped where it is gzip; raises Refused 413 over the cap, 408 when it dawdles, 400 when cut short."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            raw = await _raw_body(receive, most)
+    except TimeoutError as error:
+        raise Refused("too_slow", "the body took too long", status=408) from error
+    return _unzipped(raw, most) if raw[:2] == b"\x1f\x8b" else raw
+
+
+async def _raw_body(receive: Receive, most: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused("disconnected", "the caller went away", status=400)
+        part = message.get("body", b"")
+        size += len(part)
+        if size > most:
+            raise Refused("too_large", f"the body is over {most} bytes", status=413)
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _unzipped(raw: bytes, most: int) -> bytes:
+    unzip = zlib.decompressobj(wbits=31)
+    try:
+        body = unzip.decompress(raw, most + 1)
+    except zlib.error as error:
+        raise Refused("malformed", "the body is not good gzip", status=400) from error
+    if len(body) > most:
+        raise Refused("too_large", f"the body is over {most} bytes when unzipped", status=413)
+    if not unzip.eof or unzip.unused_data:
+        raise Refused("malformed", "the gzip body is cut short or has something after its end", status=400)
+    return body
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Headers by lower-case name."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+    """Send one JSON answer."""
+    lines = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    lines += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Hot:
+    """The base of the hot routes: one ASGI callable that answers every failure with a problem."""
+
+    def __init__(self, running: "Running") -> None:
+        self.running = running
+        self.accept: Accept = running.state.setdefault("accept", Accept(running))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            if scope["method"] not in ("POST", "OPTIONS"):
+                raise Refused("method_not_allowed", "POST here", status=405)
+            status, body, headers = await self.handle(scope, receive)
+            await respond(send, status, body, headers)
+        except Exception as error:  # noqa: BLE001 - the outermost line of a request
+            found = problem_of(error)
+            extra = {"retry-after": found.headers["retry-after"]} if "retry-after" in found.headers else {}
+            await respond(send, found.status_code, bytes(found.body), extra)
+
+    async def handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
+        """Take one request in."""
+        raise NotImplementedError
+
+    async def put(self, caller: Caller | Source, kind: str, slices: list[Slice], *, trust: str, source: str, trace: str, rejected: int = 0) -> set[bytes]:
+        """Hand slices to the group commit; gives the dedupe keys that were new."""
+        done: asyncio.Future[set[bytes]] = asyncio.get_running_loop().create_future()
+        lane = getattr(caller, "lane", Lane.LIVE)
+        return await self.accept.put(
+            Parcel(caller.account, source, caller.store, kind, trust, str(lane), trace, slices, rejected, done)
+        )
+
+
+def trust_of(caller: Caller) -> str:
+    """A server key vouches for what it sends; a browser does not."""
+    return "verified" if caller.kind == "server" else "browser"
+
+
+class NativeEvents(Hot):
+    """`POST /v1/events`: CloudEvents JSON, one or up to 1,000, a verdict for each."""
+
+    async def handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
+        """Validate each event fully; good ones are stored whatever their neighbours are."""
+        headers = headers_of(scope)
+        caller = await self.running.access.caller(bearer(headers.get("authorization", "")))
+        if caller.kind == "customer":
+            raise Refused("forbidden", "events come under a server or browser key", status=403)
+        raws, single = _split_native(await read_body(receive))
+        verdicts, slices = _judged(raws, caller)
+        if single and not slices:
+            raise verdicts[0].error or Invalid([("", "malformed")])
+        source = f"native:{caller.account}"
+        rejected = sum(1 for verdict in verdicts if verdict.error is not None)
+        trace = traceparent(headers.get("traceparent", ""))
+        history = headers.get("x-querencia-lane") == "history" and caller.kind == "server"
+        sender: Any = _Historic(caller.account, caller.store) if history else caller
+        new = await self.put(sender, "native", slices, trust=trust_of(caller), source=source, trace=trace, rejected=rejected)
+        return 200, _encode({"verdicts": [verdict.shown(new) for verdict in verdicts]}), {}
+
+
+class _Historic(msgspec.Struct, frozen=True):
+    account: str
+    store: str
+    lane: Lane = Lane.HISTORY
+
+
+class Verdict(msgspec.Struct):
+    """What became of one event of a batch."""
+
+    id: str
+    dedupe: bytes = b""
+    error: Refused | None = None
+
+    def shown(self, new: set[bytes]) -> dict[str, Any]:
+        """As the answer shows it."""
+        if self.error is not None:
+            return {"id": self.id, "verdict": "rejected", "code": self.error.code, "message": self.error.message, "pointer": self.error.pointer}
+        return {"id": self.id, "verdict": "accepted" if self.dedupe in new else "duplicate"}
+
+
+def _split_native(body: bytes) -> tuple[list[bytes], bool]:
+    """(raw events, whether it was a single one)."""
+    if not body.lstrip()[:1] == b"[":
+        return [body], True
+    try:
+        raws = [bytes(raw) for raw in _raws(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("malformed", f"not a JSON array: {error}", status=400, pointer="") from error
+    if not 0 < len(raws) <= MOST_NATIVE:
+        raise Refused("malformed", f"a batch has 1 to {MOST_NATIVE} events", status=400, pointer="")
+    return raws, False
+
+
+def _judged(raws: list[bytes], caller: Caller) -> tuple[list[Verdict], list[Slice]]:
+    verdicts, slices = [], []
+    for raw in raws:
+        try:
+            event = _checked(raw, caller)
+        except Refused as refused:
+            verdicts.append(Verdict("", error=refused))
+            continue
+        dedupe = _dedupe_of(f"{event.source}|{event.id}")
+        verdicts.append(Verdict(event.id, dedupe))
+        slices.append(Slice(_id_of(f"native:{caller.account}", dedupe), dedupe, raw, {}))
+    return verdicts, slices
+
+
+def _checked(raw: bytes, caller: Caller) -> Any:
+    if len(raw) > MOST_EVENT:
+        raise Refused("too_large", f"an event is over {MOST_EVENT} bytes", status=413)
+    event = native.read(raw)
+    if caller.kind == "browser" and event.type in native.SERVER_ONLY:
+        raise Refused("forbidden", f"a browser key cannot send {event.type}", status=403, pointer="/type")
+    return event
+
+
+def _dedupe_of(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _id_of(source: str, dedupe: bytes) -> Any:
+    return uuid5(NAMESPACE, f"{source}|{dedupe.hex()}")
+
+
+class Dialect(Hot):
+    """An SDK's routes: only the shape is checked here, the rest is intake's."""
+
+    def __init__(self, running: "Running", dialect: str, call: str) -> None:
+        super().__init__(running)
+        self.dialect = DIALECTS[dialect]
+        self.name = dialect
+        self.call = call
+
+    async def handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
+        """Split, store, answer 200 with a small JSON body."""
+        headers = headers_of(scope)
+        received = machine_now()
+        body = await read_body(receive)
+        caller = await self._caller(scope, headers, body)
+        source = f"{self.name}:{caller.key}"
+        meta = _clock_meta(self.dialect.sent_at(body), received)
+        slices, rejected = [], 0
+        for event in self.dialect.split(body, self.call):
+            if len(event.raw) > MOST_EVENT or not event.message_id:
+                rejected += 1
+                continue
+            dedupe = _dedupe_of(event.message_id)
+            slices.append(Slice(_id_of(source, dedupe), dedupe, event.raw, {**meta, "call": event.type}))
+        await self.put(caller, self.name, slices, trust=trust_of(caller), source=source, trace=traceparent(headers.get("traceparent", "")), rejected=rejected)
+        return 200, b'{"success":true}', {}
+
+    async def _caller(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> Caller:
+        """Header before query before body."""
+        for token in (_basic(headers.get("authorization", "")), _query(scope, "writeKey"), self.dialect.write_key(body)):
+            if token:
+                return await self.running.access.caller(token)
+        raise unauthorized("give the write key")
+
+
+def _basic(authorization: str) -> str:
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    try:
+        return base64.b64decode(rest, validate=False).decode("utf-8", "replace").partition(":")[0] if scheme.lower() == "basic" else ""
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _query(scope: Scope, name: str) -> str:
+    return parse_qs(scope.get("query_string", b"").decode("latin-1")).get(name, [""])[0]
+
+
+def _clock_meta(sent_at: str, received: datetime) -> dict[str, str]:
+    meta = {"received_at": received.isoformat()}
+    return {**meta, "sent_at": sent_at} if sent_at else meta
+
+
+class Webhook(Hot):
+    """`POST /webhooks/{platform}/{source}`: verified on the raw bytes, stored, answered."""
+
+    def __init__(self, running: "Running") -> None:
+        super().__init__(running)
+        self._known: dict[str, tuple[float, Source | None]] = {}
+
+    async def handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
+        """Verify before anything is believed."""
+        platform, name = _platform_and_source(scope["path"])
+        raw = await read_body(receive)
+        headers = headers_of(scope)
+        source = await self._source(name)
+        connector = CONNECTORS.get(platform)
+        if connector is None or source is None or source.platform != platform:
+            raise Refused("not_found", "no such source", status=404)
+        try:
+            secret = connector.verify(raw, headers, source.secrets)
+        except Refused:
+            METRICS.signatures.labels(platform).inc()
+            raise
+        meta = {**connector.meta(headers), "secret": secret, "received_at": datetime.now(UTC).isoformat()}
+        dedupe = connector.dedupe(headers, raw)
+        part = Slice(_id_of(source.id, dedupe), dedupe, raw, meta)
+        await self.put(source, platform, [part], trust="verified", source=source.id, trace=traceparent(headers.get("traceparent", "")))
+        return 200, b'{"success":true}', {}
+
+    async def _source(self, name: str) -> Source | None:
+        known = self._known.get(name)
+        if known is not None and machine_seconds() - known[0] < SOURCE_KEPT_SECONDS:
+            return known[1]
+        async with self.running.db.read() as reader:
+            found = await source_of(reader, name)
+        self._known[name] = (machine_seconds(), found)
+        return found
+
+
+def _platform_and_source(path: str) -> tuple[str, str]:
+    parts = path.strip("/").split("/")
+    if len(parts) != 3:  # noqa: PLR2004 - webhooks, platform, source
+        raise Refused("not_found", "webhooks go to /webhooks/{platform}/{source}", status=404)
+    return parts[1], parts[2]

@@ -1,0 +1,144 @@
+"""Intake: takes accepted deliveries, one account and one micro-batch at a time, and tells what they mean as facts."""
+
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sqlalchemy import bindparam, func, select
+
+from services.ingest.desk import IngestDesk, Outcome, load, take_in
+from services.ingest.tables import Delivery, delivery
+from shared import tx as carrying
+from shared.clock import machine_seconds
+from shared.config import stores_of
+from shared.db.base import Query, Tx
+from shared.errors import Refused, Unavailable
+from shared.events import Lane
+from shared.inbox import BatchSize
+from shared.observe import METRICS
+from shared.tables import ConfigRow
+
+if TYPE_CHECKING:
+    from shared.runtime import Running
+
+log = structlog.get_logger()
+HISTORY_PER_STEP = 500
+
+_untaken = delivery.c.verdict == ""
+UNTAKEN = Query(
+    select(delivery.c.account, func.min(delivery.c.recorded))
+    .where(_untaken, delivery.c.lane == "live")
+    .group_by(delivery.c.account)
+)
+_ACCOUNT = Query(
+    select(func.min(delivery.c.account)).where(
+        _untaken, delivery.c.lane == bindparam("lane"), delivery.c.account > bindparam("after")
+    )
+)
+_NEXT = Query(
+    select(*delivery.columns)
+    .where(_untaken, delivery.c.lane == bindparam("lane"), delivery.c.account == bindparam("account"))
+    .order_by(delivery.c.seq)
+    .limit(bindparam("most"))
+)
+
+
+class Intake:
+    """The loop from deliveries to facts; accounts take turns, history waits until live work is empty."""
+
+    def __init__(self, running: "Running", batch_size: int | None = None) -> None:
+        self._running = running
+        self.size = BatchSize(batch_size)
+        self._after = {Lane.LIVE: "", Lane.HISTORY: ""}
+
+    async def step(self) -> int:
+        """Take in one batch of one account; gives the number of deliveries."""
+        for lane in (Lane.LIVE, Lane.HISTORY):
+            account = await self._turn(lane)
+            if account:
+                return await self._take(account, lane)
+        return 0
+
+    async def _turn(self, lane: Lane) -> str:
+        """The next account in line with deliveries waiting, or ''."""
+        async with self._running.db.read() as reader:
+            for after in (self._after[lane], ""):
+                row = await reader.fetch_one(_ACCOUNT, lane=lane.value, after=after)
+                if row and row[0]:
+                    self._after[lane] = row[0]
+                    return str(row[0])
+        return ""
+
+    async def _take(self, account: str, lane: Lane) -> int:
+        most = min(self.size.size, HISTORY_PER_STEP) if lane is Lane.HISTORY else self.size.size
+        try:
+            return await self._batch(account, lane, most)
+        except (Unavailable, AssertionError):
+            raise
+        except Exception:
+            if most == 1:
+                raise
+            self.size.size = max(1, most // 2)  # the store refused what came of it: find the one that spoils it
+            return 0
+
+    async def _batch(self, account: str, lane: Lane, most: int) -> int:
+        begun = machine_seconds()
+        async with self._running.db.write() as tx:
+            if not await self._locked(tx, account):
+                return 0
+            rows = await tx.fetch(_NEXT, lane=lane.value, account=account, most=most)
+            batch = [Delivery(*row) for row in rows]
+            if not batch:
+                return 0
+            await self._judge(tx, batch)
+        took = machine_seconds() - begun
+        self.size.measured(len(batch), took)
+        METRICS.judged.labels("ingest", "deliveries").inc(len(batch))
+        METRICS.batch.labels("ingest", "deliveries").observe(took)
+        return len(batch)
+
+    async def _locked(self, tx: Tx, account: str) -> bool:
+        """Hold the account's row; False when another replica has it."""
+        rows = await tx.fetch_by_keys(self._running.kernel.config, [(account, account)], ConfigRow, lock="skip")
+        return bool(rows)
+
+    async def _judge(self, tx: Tx, batch: Sequence[Delivery]) -> None:
+        desk = await load(tx, batch, tx.now)
+        desk.stores = await stores_of(tx, self._running.kernel, batch)
+        verdicts = [(item, _verdict(item, desk)) for item in batch]
+        await settle(tx, desk, verdicts)
+        await carrying.store(tx, self._running.kernel, "ingest", self._running.writer, desk)
+
+
+def _verdict(item: Delivery, desk: IngestDesk) -> Outcome:
+    """Judge one delivery; bad input is quarantined, what our code fails on is parked, each with its reason."""
+    desk.begin(item)
+    try:
+        outcome = take_in(item, desk)
+    except Refused as refused:
+        desk.discard()
+        return Outcome("quarantined", f"{refused.code}: {refused.message}"[:500])
+    except Unavailable:
+        raise
+    except Exception as error:
+        desk.discard()
+        log.error("delivery parked", delivery=str(item.id), error="".join(traceback.format_exception(error)))
+        return Outcome("parked", f"{type(error).__name__}: {error}"[:500])
+    desk.keep()
+    return outcome
+
+
+async def settle(tx: Tx, desk: IngestDesk, verdicts: Sequence[tuple[Delivery, Outcome]]) -> None:
+    """Write each delivery's verdict and count it; earlier ones that waited for these are settled too."""
+    rows: list[tuple[Any, ...]] = []
+    for item, outcome in verdicts:
+        rows.append((item.seq, outcome.state, outcome.reason, outcome.customer))
+        desk.counts[f"deliveries:{outcome.state}"] += 1
+    await tx.update_many(delivery, by=("seq",), columns=("verdict", "reason", "customer"), rows=rows)
+    settled = []
+    for seq, state in desk.settled:
+        settled.append((seq, state))
+        desk.counts["deliveries:waiting"] -= 1
+        desk.counts[f"deliveries:{state}"] += 1
+    await tx.update_many(delivery, by=("seq",), columns=("verdict",), rows=settled)
