@@ -1,0 +1,183 @@
+"""Rows of ingest's tables, as frozen structs in the columns' order."""
+
+from datetime import datetime
+
+import msgspec
+
+from services.ingest.carts import CartState
+from services.ingest.claims import Key, Trust
+from services.ingest.orders import OrderState
+
+
+class Told(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A value of a profile and when it was said."""
+
+    value: str
+    at: datetime
+
+
+class ConsentHeld(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The newest word on a channel and purpose."""
+
+    granted: bool
+    at: datetime
+
+
+class CustomerRow(msgspec.Struct, frozen=True):
+    """One person: the names they go by, their profile and their newest consents (`channel:purpose`).
+
+    `recorded` is when we first heard of them; `merged_into` the survivor's id once they were merged; `verified` says
+    that more than a browser vouches for them; `carts_ended` by store, until when orders have ended their carts.
+    """
+
+    account: str
+    id: str
+    recorded: datetime
+    merged_into: str = ""
+    erased_at: datetime | None = None
+    verified: bool = False
+    keys: tuple[Key, ...] = ()
+    profile: dict[str, Told] = {}
+    consents: dict[str, ConsentHeld] = {}
+    carts_ended: dict[str, datetime] = {}
+
+
+class IdentityKeyRow(msgspec.Struct, frozen=True, gc=False):
+    """Who goes by a name; `at` is the newest verified claim to it, `origin` the customer who first had it."""
+
+    account: str
+    kind: str
+    store: str
+    value: str
+    customer: str
+    origin: str
+    at: datetime
+    trust: Trust
+
+
+class OrderRow(msgspec.Struct, frozen=True):
+    """One order: revision 0 means that only a refund or the like was heard of it so far."""
+
+    account: str
+    id: str
+    store: str
+    external_id: str
+    customer: str
+    revision: int
+    lane: str
+    recorded: datetime
+    placed_at: datetime | None
+    cart: str
+    state: OrderState
+
+
+class CartRow(msgspec.Struct, frozen=True):
+    """The newest cart that goes by a store's token; `generation` counts those before it that were ended."""
+
+    account: str
+    store: str
+    token: str
+    id: str
+    generation: int
+    revision: int
+    customer: str
+    lane: str
+    recorded: datetime
+    changed_at: datetime | None
+    open: bool
+    state: CartState
+
+
+class ProductRow(msgspec.Struct, frozen=True, gc=False):
+    """A product as it was last seen in an order, cart or view."""
+
+    account: str
+    store: str
+    id: str
+    sku: str
+    title: str
+    categories: tuple[str, ...]
+    url: str
+    recorded: datetime
+
+
+class SuppressionRow(msgspec.Struct, frozen=True, gc=False):
+    """Keyed hash of a name that was erased at `at`: what happened before is discarded."""
+
+    account: str
+    digest: bytes
+    at: datetime
+
+
+class AccountRow(msgspec.Struct, frozen=True, gc=False):
+    """A company."""
+
+    account: str
+    name: str
+    recorded: datetime
+    revision: int
+
+
+class StoreRow(msgspec.Struct, frozen=True, gc=False):
+    """One shop of a company."""
+
+    account: str
+    id: str
+    name: str
+    currency: str
+    zone: str
+    locale: str
+    url: str
+    email: str
+    postal_address: str
+    recorded: datetime
+    revision: int
+
+
+class SourceRow(msgspec.Struct, frozen=True, gc=False):
+    """Where a store's deliveries come from; `kind` names the connector or dialect."""
+
+    account: str
+    id: str
+    store: str
+    kind: str
+    name: str
+    active: bool
+    recorded: datetime
+
+
+class SecretRow(msgspec.Struct, frozen=True, gc=False):
+    """A webhook secret, encrypted with the master key; several may be active while one replaces another."""
+
+    account: str
+    source: str
+    id: str
+    sealed: bytes
+    recorded: datetime
+    active: bool
+
+
+class ApiKeyRow(msgspec.Struct, frozen=True, gc=False):
+    """An API key; only its SHA-256 is kept, `hint` is how it begins."""
+
+    account: str
+    id: str
+    store: str
+    kind: str
+    digest: str
+    hint: str
+    source: str
+    origins: tuple[str, ...]
+    recorded: datetime
+    revoked: bool
+    revision: int
+
+
+class SigningKeyRow(msgspec.Struct, frozen=True, gc=False):
+    """The EdDSA key that signs an account's customer tokens; the private half is sealed."""
+
+    account: str
+    id: str
+    sealed: bytes
+    public_key: str
+    recorded: datetime
