@@ -59,7 +59,7 @@ def kafka_address() -> Iterator[str]:
     try:
         broker = start_broker()
     except NotToBeHad as why:
-        _do_without(str(why))
+        do_without(str(why))
     yield broker.address
     broker.remove()
 
@@ -74,7 +74,7 @@ def postgres_address() -> Iterator[str]:
     try:
         server = start_postgres()
     except NotToBeHad as why:
-        _do_without(str(why))
+        do_without(str(why))
     yield server.address
     server.remove()
 
@@ -104,11 +104,12 @@ def _given(name: str) -> str:
     """Address handed in by `python -m tests.real run`, which also hands in why there is none."""
     value = os.environ.get(name, "")
     if value.startswith(UNAVAILABLE):
-        _do_without(value.removeprefix(UNAVAILABLE))
+        do_without(value.removeprefix(UNAVAILABLE))
     return value
 
 
-def _do_without(why: str) -> NoReturn:
+def do_without(why: str) -> NoReturn:
+    """Skip with one line that says why; under CI=true fail instead."""
     if IN_CI:
         pytest.fail(f"under CI=true nothing may be skipped: {why}", pytrace=False)
     pytest.skip(why)
