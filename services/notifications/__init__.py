@@ -1,0 +1,1 @@
+"""Messages: who may be written to, when, and what became of each mail."""

@@ -1,0 +1,12 @@
+"""The journeys: one file each, one line each in this list."""
+
+from services.notifications.journeys.abandoned_cart import ABANDONED_CART
+from services.notifications.journeys.base import After, Await, Email, Journey
+from services.notifications.journeys.thank_you import THANK_YOU
+from services.notifications.journeys.win_back import WIN_BACK
+
+JOURNEYS: tuple[Journey, ...] = (ABANDONED_CART, THANK_YOU, WIN_BACK)
+
+BY_NAME: dict[str, Journey] = {journey.name: journey for journey in JOURNEYS}
+
+__all__ = ["BY_NAME", "JOURNEYS", "After", "Await", "Email", "Journey"]

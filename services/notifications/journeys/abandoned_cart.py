@@ -1,0 +1,82 @@
+"""Abandoned cart: three mails after the last change, none after a purchase that ends the cart."""
+
+from datetime import datetime, timedelta
+
+from services.notifications.journeys.base import EVERY_RUN, After, Email, End, Journey, Start, always
+from services.notifications.records import Content, Purpose
+from shared.events import Event, Lane
+from shared.events.ingest import CartEmptied, CartEnded, CartFact, CartUpdated, OrderFact, OrderPlaced
+
+
+def _cart(event: Event[CartFact]) -> str:
+    return event.fact.cart.id
+
+
+def _revision(event: Event[CartFact]) -> int:
+    return event.fact.cart.revision
+
+
+def _content(event: Event[CartFact], known: Content) -> Content:
+    return Content(cart=event.fact.cart)
+
+
+def _barred(event: Event[CartFact], since: datetime) -> str:
+    cart = event.fact.cart
+    if cart.lane is Lane.HISTORY or event.lane is Lane.HISTORY:
+        return "history"
+    return "before_start" if cart.changed_at < since else ""
+
+
+def _carts_bought(event: Event[OrderFact]) -> str:
+    return event.fact.order.cart or EVERY_RUN
+
+
+ABANDONED_CART = Journey(
+    name="abandoned_cart",
+    version=1,
+    purpose=Purpose.MARKETING,
+    valid_for=timedelta(hours=6),
+    restarts=True,
+    outdated_by=lambda contact: contact.swept_at,
+    starts=Start(
+        on=(CartUpdated,),
+        when=lambda event: event.fact.cart.value > 0,
+        key=_cart,
+        revision=_revision,
+        clock=lambda event: event.fact.cart.changed_at,
+        content=_content,
+        barred=_barred,
+    ),
+    ends=(
+        End(
+            on=(OrderPlaced,),
+            when=always,
+            key=_carts_bought,
+            revision=lambda _: 0,
+            at=lambda event: event.fact.order.placed_at,
+            reason="purchased",
+            final=True,
+        ),
+        End(
+            on=(CartEnded,),
+            when=always,
+            key=_cart,
+            revision=_revision,
+            at=lambda event: event.time,
+            reason="purchased",
+        ),
+        End(
+            on=(CartEmptied, CartUpdated),
+            when=always,
+            key=_cart,
+            revision=_revision,
+            at=lambda event: event.fact.cart.changed_at,
+            reason="empty_cart",
+        ),
+    ),
+    steps=(
+        After(timedelta(hours=2), Email("cart_reminder")),
+        After(timedelta(days=1), Email("cart_help")),
+        After(timedelta(days=3), Email("cart_offer")),
+    ),
+)

@@ -1,0 +1,105 @@
+"""A journey as a value: what starts it, what ends it, and its steps."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from services.notifications.records import Contact, Content, Purpose
+from shared.events import Event
+from shared.events.base import Fact
+
+EVERY_RUN = "*"
+
+
+class Email(msgspec.Struct, frozen=True):
+    """A message by mail; `template` is also the step's name."""
+
+    template: str
+    channel: str = "email"
+
+
+class After(msgspec.Struct, frozen=True):
+    """A step that is due `delay` after the run's clock."""
+
+    delay: timedelta
+    message: Email
+
+
+class Await(msgspec.Struct, frozen=True):
+    """A step that is due as soon as `ready`, and at `timeout` after the run's clock at the latest."""
+
+    ready: Callable[[Content], bool]
+    timeout: timedelta
+    message: Email
+
+
+class Start(msgspec.Struct, frozen=True):
+    """What begins a run; `barred` names the reason why an event that would begin one may not, or ''."""
+
+    on: tuple[type[Fact], ...]
+    when: Callable[[Event[Any]], bool]
+    key: Callable[[Event[Any]], str]
+    revision: Callable[[Event[Any]], int]
+    clock: Callable[[Event[Any]], datetime]
+    content: Callable[[Event[Any], Content], Content]
+    barred: Callable[[Event[Any], datetime], str]
+
+
+class End(msgspec.Struct, frozen=True):
+    """What ends a run, or with key EVERY_RUN all runs of the customer whose clock is not after `at`.
+
+    A final end stands whatever is told later; else a newer revision of the subject opens the run again.
+    """
+
+    on: tuple[type[Fact], ...]
+    key: Callable[[Event[Any]], str]
+    revision: Callable[[Event[Any]], int]
+    at: Callable[[Event[Any]], datetime]
+    reason: str
+    when: Callable[[Event[Any]], bool]
+    final: bool = False
+
+
+class Learn(msgspec.Struct, frozen=True):
+    """What tells a run more than it knew, before or after it began."""
+
+    on: tuple[type[Fact], ...]
+    key: Callable[[Event[Any]], str]
+    content: Callable[[Event[Any], Content], Content]
+
+
+class Journey(msgspec.Struct, frozen=True):
+    """A whole journey; a changed one gets a new version, and who is under way stays on the old one.
+
+    `restarts` sets the clock anew with each newer revision of the subject; `outdated_by` is the time of the newest
+    order that makes runs with an earlier clock pointless; `valid_for` counts from the first moment a step may go out;
+    `older` keeps the versions that still have people under way.
+    """
+
+    name: str
+    version: int
+    purpose: Purpose
+    valid_for: timedelta
+    starts: Start
+    ends: tuple[End, ...]
+    steps: tuple[After | Await, ...]
+    learns: tuple[Learn, ...] = ()
+    restarts: bool = False
+    outdated_by: Callable[[Contact], datetime | None] = lambda _: None
+    older: "tuple[Journey, ...]" = ()
+
+    def edition(self, version: int) -> "Journey":
+        """The journey as it was at a version; the newest where that version is no longer known."""
+        return next((journey for journey in self.older if journey.version == version), self)
+
+
+def always(_: Event[Any]) -> bool:
+    """Every event counts."""
+    return True
+
+
+def unnumbered(_: Event[Any]) -> int:
+    """The subject has no revisions."""
+    return 0

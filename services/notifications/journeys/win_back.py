@@ -1,0 +1,58 @@
+"""Win-back: one mail when a customer becomes at risk or lapses, none once they buy again."""
+
+from datetime import datetime, timedelta
+
+from services.notifications.journeys.base import EVERY_RUN, After, Email, End, Journey, Start, always, unnumbered
+from services.notifications.records import Content, Purpose
+from shared.events import Event, Lane
+from shared.events.ingest import OrderPlaced
+from shared.events.scoring import SegmentEntered
+
+GONE = {"at_risk", "lapsed"}
+
+
+def _key(event: Event[SegmentEntered]) -> str:
+    return f"{event.customer}:{event.fact.segment}:{event.time:%Y%m%dT%H%M%S}"
+
+
+def _barred(event: Event[SegmentEntered], since: datetime) -> str:
+    if event.lane is Lane.HISTORY:
+        return "history"
+    return "before_start" if event.time < since else ""
+
+
+WIN_BACK = Journey(
+    name="win_back",
+    version=1,
+    purpose=Purpose.MARKETING,
+    valid_for=timedelta(days=3),
+    outdated_by=lambda contact: contact.ordered_at,
+    starts=Start(
+        on=(SegmentEntered,),
+        when=lambda event: event.fact.segment in GONE,
+        key=_key,
+        revision=unnumbered,
+        clock=lambda event: event.time,
+        content=lambda event, _: Content(segment=event.fact.segment),
+        barred=_barred,
+    ),
+    ends=(
+        End(
+            on=(OrderPlaced,),
+            when=always,
+            key=lambda _: EVERY_RUN,
+            revision=unnumbered,
+            at=lambda event: event.fact.order.placed_at,
+            reason="purchased",
+        ),
+        End(
+            on=(SegmentEntered,),
+            when=lambda event: event.fact.segment not in GONE,
+            key=lambda _: EVERY_RUN,
+            revision=unnumbered,
+            at=lambda event: event.time,
+            reason="came_back",
+        ),
+    ),
+    steps=(After(timedelta(hours=1), Email("win_back")),),
+)

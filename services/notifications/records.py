@@ -1,0 +1,181 @@
+"""What notifications remembers, as frozen values: one struct for each table, in the order of its columns."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from shared.events.ingest import Cart
+
+
+class Purpose(StrEnum):
+    """Why a message is written: marketing needs consent, transactional answers something the customer did."""
+
+    MARKETING = "marketing"
+    TRANSACTIONAL = "transactional"
+
+
+class RunState(StrEnum):
+    """How far a journey has come for one cart, order or lapse.
+
+    EXPECTED knows something but has not begun; ENDED may open again with a newer revision, CLOSED never does.
+    """
+
+    EXPECTED = "expected"
+    RUNNING = "running"
+    DONE = "done"
+    ENDED = "ended"
+    CLOSED = "closed"
+
+
+class MessageState(StrEnum):
+    """How far a message has come; UNKNOWN means the server may have it, so it is never sent again by itself."""
+
+    CLAIMED = "claimed"
+    HANDING_OVER = "handing_over"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    WITHDRAWN = "withdrawn"
+
+
+class Consent(msgspec.Struct, frozen=True, gc=False):
+    """The newest word of a customer on one channel and purpose."""
+
+    channel: str
+    purpose: str
+    granted: bool
+    at: datetime
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """Who somebody is to us: the address and its keyed hash, language, zone and consents; `store` is the last one.
+
+    `ordered_at` is the time of the newest order, `swept_at` of the newest one without a cart; `proof` is the head of
+    the hash chain over the consent ledger.
+    """
+
+    account: str
+    customer: str
+    store: str = ""
+    email: str = ""
+    address: str = ""
+    first_name: str = ""
+    phone: str = ""
+    country: str = ""
+    locale: str = ""
+    zone: str = ""
+    profile_at: datetime | None = None
+    consents: tuple[Consent, ...] = ()
+    ordered_at: datetime | None = None
+    swept_at: datetime | None = None
+    proof: str = ""
+    erased_at: datetime | None = None
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What a message of a run is about, as newly known; amounts in minor units."""
+
+    cart: Cart | None = None
+    order: str = ""
+    number: str = ""
+    total: int = 0
+    currency: str = ""
+    exponent: int = 2
+    points: int | None = None
+    balance: int | None = None
+    segment: str = ""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One journey for one subject (`key`); steps count from `clock`, `position` is the next of them."""
+
+    account: str
+    journey: str
+    key: str
+    customer: str
+    store: str
+    version: int
+    state: RunState
+    reason: str
+    revision: int
+    clock: datetime
+    position: int
+    stepped_at: datetime | None
+    content: Content
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One line of the send ledger; `id` is a hash of account, journey version, step, subject, customer and channel."""
+
+    account: str
+    id: str
+    customer: str
+    store: str
+    journey: str
+    version: int
+    step: str
+    key: str
+    channel: str
+    purpose: Purpose
+    state: MessageState
+    detail: str
+    attempts: int
+    due_at: datetime
+    valid_until: datetime
+    claimed_at: datetime
+    handed_at: datetime | None = None
+    settled_at: datetime | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """Why a message was not sent, or not yet: reason code with the version of the rule that said so."""
+
+    account: str
+    id: str
+    customer: str
+    journey: str
+    version: int
+    step: str
+    key: str
+    channel: str
+    reason: str
+    rule: str
+    at: datetime
+
+
+class Suppression(msgspec.Struct, frozen=True, gc=False):
+    """An address (keyed hash) that must not be written to on a channel for a purpose, since when and why."""
+
+    account: str
+    address: str
+    channel: str
+    purpose: str
+    reason: str
+    since: datetime
+
+
+class ConsentProof(msgspec.Struct, frozen=True, gc=False):
+    """One line of the consent ledger; `digest` covers the line and the digest before it."""
+
+    account: str
+    id: str
+    customer: str
+    channel: str
+    purpose: str
+    granted: bool
+    at: datetime
+    source: str
+    wording: str
+    recorded: datetime
+    previous: str
+    digest: str
+
+
+class JourneyStart(msgspec.Struct, frozen=True, gc=False):
+    """Since when a version of a journey listens in an account: what was placed before never sends."""
+
+    account: str
+    journey: str
+    version: int
+    started_at: datetime
