@@ -25,7 +25,7 @@ from shared.workset import Work
 if TYPE_CHECKING:
     from shared.bus.base import Bus
 
-MOST = 500
+LEAST, MOST = 25, 500
 AIM_SECONDS = 0.020
 
 
@@ -40,7 +40,7 @@ _heartbeat = msgspec.json.Decoder(Heartbeat).decode
 
 
 class BatchSize:
-    """How many facts the next batch may have, so that judging it takes about 20 ms."""
+    """How many facts the next batch may have, so that judging it takes about 20 ms; a heartbeat of each partition fits in."""
 
     def __init__(self, fixed: int | None = None) -> None:
         self._fixed = fixed
@@ -51,7 +51,7 @@ class BatchSize:
         if self._fixed or not facts:
             return
         aim = int(AIM_SECONDS * facts / max(seconds, 1e-6))
-        self.size = max(1, min(MOST, (self.size + aim) // 2 if aim < self.size else max(aim, self.size + 1)))
+        self.size = max(LEAST, min(MOST, (self.size + aim) // 2 if aim < self.size else max(aim, self.size + 1)))
 
 
 def event_of(record: Record) -> Event[Any] | None:
@@ -93,7 +93,7 @@ class Inbox:
         self.subscription: Subscription | None = None
         self.waiting_for = ""
         self._wanted = frozenset(fact.type for fact in service.reactions)
-        self.config_read_to = -1
+        self.effected = 0
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -139,6 +139,7 @@ class Inbox:
         except StoreFailed as error:
             await self._halved(events, config, records, error)
         took = machine_seconds() - begun
+        self.effected += len(events) + len(config)
         self.size.measured(len(events), took)
         if events:
             METRICS.judged.labels(self.service.name, "facts").inc(len(events))
@@ -183,7 +184,6 @@ class Inbox:
         ends = [record.offset + 1 for record in records]
         if ends:
             await tx.upsert_many(self.kernel.progress, [(CONFIG_TOPIC, 0, max(ends))])
-            self.config_read_to = max(ends)
 
     async def _take_heartbeats(self, tx: Tx, records: Sequence[Record]) -> None:
         newest: dict[int, Heartbeat] = {}

@@ -52,9 +52,10 @@ class Relay:
         self._held_until = 0.0
         self._beaten_at = -1e9
         self._moved = False
-        clock.on_move(self._on_move)
+        clock.on_move(self.beat_now)
 
-    def _on_move(self) -> None:
+    def beat_now(self) -> None:
+        """Have the next beat go out at once."""
         self._moved = True
         self.news.set()
 
@@ -96,10 +97,10 @@ class Relay:
         if not self._moved and machine_seconds() - self._beaten_at < BEAT_SECONDS:
             return
         self._moved = False
-        await self.bus.publish(_beats(await self._state()))
+        await self.bus.publish(beats_of(*await self._state()))
         self._beaten_at = machine_seconds()
 
-    async def _state(self) -> Heartbeat:
+    async def _state(self) -> tuple[datetime, dict[str, datetime]]:
         """T first, then what is waiting in one snapshot taken after T."""
         offset = self.clock.offset
         async with self.db.read() as reader:
@@ -110,7 +111,7 @@ class Relay:
             for account, recorded in await reader.fetch(untaken) if untaken else ():
                 oldest[account] = min(recorded, oldest.get(account, recorded))
         before = {account: min(moment, recorded - timedelta(microseconds=1)) for account, recorded in oldest.items()}
-        return Heartbeat(moment, before)
+        return moment, before
 
     async def waiting(self, reader: Reader) -> int:
         """How many facts wait in the outbox."""
@@ -127,7 +128,8 @@ def _outgoing(row: Sequence[Any]) -> Outgoing:
     return Outgoing(topic, partition, key, head, body)
 
 
-def _beats(beat: Heartbeat) -> list[Outgoing]:
+def beats_of(at: datetime, behind: dict[str, datetime]) -> list[Outgoing]:
+    """A heartbeat for every partition of ingest's topic."""
     head = _encode({"ce_type": HEARTBEAT})
-    body = _encode(beat)
+    body = _encode(Heartbeat(at, behind))
     return [Outgoing("ingest", partition, HEARTBEAT, head, body) for partition in range(PARTITIONS)]

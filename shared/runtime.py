@@ -15,6 +15,8 @@ from fastapi import Depends, FastAPI, Request
 
 from shared import books
 from shared.access import Access
+from sqlalchemy import func, select
+
 from shared.bus import connect as bus_connect
 from shared.bus.base import Bus
 from shared.clock import Clock, machine_seconds
@@ -25,6 +27,7 @@ from shared.events.config import TOPIC as CONFIG_TOPIC
 from shared.health import health_routes
 from shared.inbox import Inbox
 from shared.observe import METRICS
+from shared.parking import unpack
 from shared.relay import Relay
 from shared.service import Loop, Service
 from shared.settings import Settings
@@ -108,6 +111,67 @@ class Running:
             await self.relay.beat()
         return moved
 
+    async def redrive(self) -> dict[str, int]:
+        """Run parked work again, each customer's line in order until one fails; gives how many ran and how many stay."""
+        lines = await self._parked_lines()
+        ran = 0
+        for account, customer in lines:
+            while await self._redrive_next(account, customer):
+                ran += 1
+        async with self.db.read() as reader:
+            stay = await reader.fetch_one(select(func.count()).select_from(self.kernel.parked))
+        return {"ran": ran, "stay": int(stay[0]) if stay else 0}
+
+    async def _parked_lines(self) -> list[tuple[str, str]]:
+        parked = self.kernel.parked
+        async with self.db.read() as reader:
+            rows = await reader.fetch(
+                select(parked.c.account, parked.c.customer, func.min(parked.c.seq))
+                .group_by(parked.c.account, parked.c.customer)
+                .order_by(func.min(parked.c.seq))
+            )
+        return [(account, customer) for account, customer, _seq in rows]
+
+    async def _redrive_next(self, account: str, customer: str) -> bool:
+        """Run the first of a customer's parked work; False when there is none or it fails again."""
+        parked = self.kernel.parked
+        first = select(parked.c.seq, parked.c.kind, parked.c.item).where(
+            parked.c.account == account, parked.c.customer == customer
+        )
+        try:
+            async with self.db.write() as tx:
+                row = await tx.fetch_one(first.order_by(parked.c.seq).limit(1))
+                if row is None:
+                    return False
+                seq, kind, item = row
+                await tx.delete_by_keys(parked, [(seq,)])
+                await self._judge.judge(tx, [unpack(kind, item)], park=False)
+        except Exception as error:  # noqa: BLE001 - it stays parked, first of its line
+            log.warning("redrive stopped", customer=customer, reason=str(error))
+            return False
+        return True
+
+
+class Front:
+    """Hands hot paths (exact, or by prefix where they end in `/`) to plain ASGI callables, all else to the app."""
+
+    def __init__(self, app: FastAPI, hot: dict[str, Any]) -> None:
+        self._app = app
+        self._exact = {path: handler for path, handler in hot.items() if not path.endswith("/")}
+        self._prefixes = [(path, handler) for path, handler in hot.items() if path.endswith("/")]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            handler = self._exact.get(path) or self._exact.get(path.rstrip("/"))
+            if handler is None:
+                handler = next((each for prefix, each in self._prefixes if path.startswith(prefix)), None)
+            if handler is not None:
+                await handler(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
 
 class LoopState:
     """What the supervisor knows of one loop."""
@@ -132,6 +196,7 @@ class Runtime:
         self.stopping = asyncio.Event()
         self.states: list[LoopState] = []
         self.app = self._make_app()
+        self.front = Front(self.app, {path: make(one) for one in self.running for path, make in one.service.asgi.items()})
 
     def of(self, name: str) -> Running:
         """One service of this process."""
@@ -160,8 +225,6 @@ class Runtime:
         install(app)
         for one in self.running:
             app.include_router(one.service.router, dependencies=[_bound(one)])
-            for path, make in one.service.asgi.items():
-                app.mount(path, make(one))
         app.include_router(health_routes(self))
         return app
 
@@ -263,7 +326,7 @@ class Runtime:
     async def run(self) -> None:
         """Serve HTTP until SIGTERM or SIGINT, then drain."""
         config = uvicorn.Config(
-            self.app,
+            self.front,
             host=self.settings.http_host,
             port=self.settings.http_port,
             access_log=False,

@@ -126,6 +126,7 @@ async def perform(
     judge: Callable[[Command, Any], Any],
     store: str = "",
     status: int = 200,
+    about: str = "",
 ) -> Response:
     """Judge one change of one customer under the caller's `Idempotency-Key`; key and effect commit together.
 
@@ -150,6 +151,7 @@ async def perform(
                 id=_command_id(caller.account, route, key),
                 time=tx.now,
                 trace=traceparent(request.headers.get("traceparent", "")),
+                about=about,
             )
             text = _encode(await running.command(tx, command, judge))
             await remember(tx, running.kernel, Remembered(caller.account, route, key, body_hash), status, text)

@@ -41,7 +41,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A call of the API that changes something of a customer."""
+    """A call of the API that changes something of a customer; `about` is the id of the thing it names, for `load`."""
 
     account: str
     customer: str
@@ -49,6 +49,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     time: datetime
     trace: str = ""
+    about: str = ""
 
 
 

@@ -1,7 +1,8 @@
 """Apache Kafka through aiokafka: batches sent by partition, offsets committed by hand."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
@@ -20,6 +21,15 @@ _head = msgspec.json.Decoder(dict[str, str]).decode
 AWAY = (KafkaError, OSError, asyncio.TimeoutError)
 
 
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Turn the broker's absence into Unavailable."""
+    try:
+        yield
+    except AWAY as error:
+        raise Unavailable(f"Kafka: {type(error).__name__}") from error
+
+
 class KafkaBus:
     """Kafka as the bus; a topic's name carries the installation's prefix on the broker only."""
 
@@ -28,6 +38,8 @@ class KafkaBus:
         self._prefix = prefix
         self._replication = replication
         self._producer: AIOKafkaProducer | None = None
+        self._reader: AIOKafkaConsumer | None = None
+        self._admin: AIOKafkaAdminClient | None = None
         self._starting = asyncio.Lock()
 
     async def open(self) -> None:
@@ -56,8 +68,13 @@ class KafkaBus:
     async def close(self) -> None:
         """Stop the producer, within seconds even with the broker away."""
         producer, self._producer = self._producer, None
-        if producer is not None:
-            await _stop(producer)
+        reader, self._reader = self._reader, None
+        admin, self._admin = self._admin, None
+        for client in (producer, reader):
+            if client is not None:
+                await _stop(client)
+        if admin is not None:
+            await admin.close()
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         """Send all, a few batches for each partition; an unfinished send has an unknown outcome and is sent again."""
@@ -119,27 +136,17 @@ class KafkaBus:
 
     async def ends(self, topic: str) -> dict[int, int]:
         """The next offset of each partition."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._address)
         places = [TopicPartition(self._prefix + topic, p) for p in range(partitions_of(topic))]
-        try:
-            await asyncio.wait_for(consumer.start(), SEND_SECONDS)
-            ends = await asyncio.wait_for(consumer.end_offsets(places), SEND_SECONDS)
-        except AWAY as error:
-            raise Unavailable(f"Kafka: {type(error).__name__}") from error
-        finally:
-            await _stop(consumer)
+        reader = await self._looker()
+        with _told_apart():
+            ends = await asyncio.wait_for(reader.end_offsets(places), SEND_SECONDS)
         return {place.partition: end for place, end in ends.items()}
 
     async def lag(self, group: str, topics: Sequence[str]) -> int:
         """Records past a group's committed offsets."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
-        try:
-            await asyncio.wait_for(admin.start(), SEND_SECONDS)
+        admin = await self._administrator()
+        with _told_apart():
             stored = await asyncio.wait_for(admin.list_consumer_group_offsets(self._prefix + group), SEND_SECONDS)
-        except AWAY as error:
-            raise Unavailable(f"Kafka: {type(error).__name__}") from error
-        finally:
-            await admin.close()
         done = {(place.topic, place.partition): meta.offset for place, meta in stored.items()}
         total = 0
         for topic in topics:
@@ -149,17 +156,37 @@ class KafkaBus:
 
     async def make_topics(self, topics: Sequence[str]) -> None:
         """Create what is missing, with the kernel's partition count and retention."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
-        try:
-            await asyncio.wait_for(admin.start(), SEND_SECONDS)
+        admin = await self._administrator()
+        with _told_apart():
             there = set(await admin.list_topics())
             missing = [self._new_topic(topic) for topic in topics if self._prefix + topic not in there]
             if missing:
                 await admin.create_topics(missing)
-        except AWAY as error:
-            raise Unavailable(f"Kafka: {type(error).__name__}") from error
-        finally:
-            await admin.close()
+
+    async def _looker(self) -> AIOKafkaConsumer:
+        """A client outside any group that looks up ends."""
+        if self._reader is None:
+            reader = AIOKafkaConsumer(bootstrap_servers=self._address)
+            with _told_apart():
+                try:
+                    await asyncio.wait_for(reader.start(), SEND_SECONDS)
+                except AWAY:
+                    await _stop(reader)
+                    raise
+            self._reader = reader
+        return self._reader
+
+    async def _administrator(self) -> AIOKafkaAdminClient:
+        if self._admin is None:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
+            with _told_apart():
+                try:
+                    await asyncio.wait_for(admin.start(), SEND_SECONDS)
+                except AWAY:
+                    await admin.close()
+                    raise
+            self._admin = admin
+        return self._admin
 
     def _new_topic(self, topic: str) -> NewTopic:
         keep = {"cleanup.policy": "compact"} if topic in SINGLE else {"retention.ms": str(RETENTION_MS)}

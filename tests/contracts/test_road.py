@@ -1,0 +1,125 @@
+"""The road of a fact, on both buses and both databases: once, in order, parked by key, timers behind facts."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from shared.events.ingest import CustomerErased, CustomerMerged
+from shared.events.loyalty import OrderRated
+from tests.builders import A_MOMENT, an_event, paid
+from tests.contracts.till import Till, kernel, member
+from tests.world import World
+
+
+async def totals(world: World) -> dict[str, int]:
+    """What every customer paid."""
+    return {customer: total for customer, total in await world.rows("loyalty", select(member.c.customer, member.c.total))}
+
+
+async def parked(world: World) -> list[tuple[str, str]]:
+    """(customer, reason) of what is parked, oldest first."""
+    table = kernel.parked
+    return [(c, r) for c, r in await world.rows("loyalty", select(table.c.customer, table.c.reason).order_by(table.c.seq))]
+
+
+async def test_a_fact_delivered_again_has_one_effect(world: World) -> None:
+    event = paid(total=700)
+    await world.publish(event, event)
+    await world.settle()
+    await world.publish(event)
+    await world.settle()
+    assert await totals(world) == {"cus_ana": 700}
+    assert len(await world.facts("loyalty", OrderRated)) == 1
+
+
+async def test_facts_of_a_customer_keep_their_order(world: World) -> None:
+    await world.publish(*(paid(number=str(number)) for number in range(120)))
+    await world.settle()
+    (seen,) = (await world.rows("loyalty", select(member.c.seen)))[0]
+    assert seen.split() == [str(number) for number in range(120)]
+
+
+async def test_a_bug_parks_its_customer_and_nobody_else_until_redriven(world: World, till: Till) -> None:
+    till.fails_on = {"2"}
+    await world.publish(*(paid(number=str(number), total=1) for number in (1, 2, 3)), paid(customer="cus_bea", total=5))
+    await world.settle()
+    assert await totals(world) == {"cus_ana": 1, "cus_bea": 5}
+    assert [reason for _, reason in await parked(world)] == ["ValueError: cannot add 2", "behind an earlier one"]
+    assert await world.of("loyalty").redrive() == {"ran": 0, "stay": 2}
+    till.fails_on = set()
+    assert await world.of("loyalty").redrive() == {"ran": 2, "stay": 0}
+    assert (await world.rows("loyalty", select(member.c.seen).where(member.c.customer == "cus_ana")))[0] == ("1 2 3",)
+
+
+async def test_what_the_store_refuses_is_found_by_halving(world: World, till: Till) -> None:
+    till.spoils = {"13"}
+    await world.publish(*(paid(customer=f"cus_{n}", number=str(n), total=1) for n in range(20)))
+    await world.settle()
+    assert sum((await totals(world)).values()) == 19
+    assert [customer for customer, _ in await parked(world)] == ["cus_13"]
+
+
+async def test_many_customers_failing_in_a_row_stop_the_line(world: World, till: Till) -> None:
+    till.fails_on = {str(n) for n in range(60)}
+    await world.publish(*(paid(customer=f"cus_{n}", number=str(n)) for n in range(60)))
+    await world.beat()
+    inbox = world.of("loyalty").inbox
+    for _ in range(30):
+        await _step(world)
+    assert "in a row failed" in inbox.waiting_for
+    assert len(await parked(world)) < 20
+    till.fails_on = set()
+    await world.settle()
+    assert len(await totals(world)) == 60
+
+
+async def _step(world: World) -> None:
+    from tests.world import _facts, _tried
+
+    await _tried(lambda: _facts(world.of("loyalty")))
+
+
+async def test_erasure_overtakes_and_empties_the_queue(world: World, till: Till) -> None:
+    till.fails_on = {"1"}
+    await world.publish(paid(number="1"), paid(number="2"))
+    await world.settle()
+    await world.publish(an_event(CustomerErased(at=A_MOMENT)))
+    await world.settle()
+    assert await parked(world) == []
+    assert await totals(world) == {"cus_ana": -1}
+
+
+async def test_a_merge_stands_in_one_queue_with_both(world: World, till: Till) -> None:
+    till.fails_on = {"1"}
+    await world.publish(paid(customer="cus_old", number="1", total=3))
+    await world.settle()
+    await world.publish(an_event(CustomerMerged(loser="cus_old"), customer="cus_new"))
+    await world.settle()
+    await world.publish(paid(customer="cus_new", number="2", total=4), paid(customer="cus_old", number="3", total=5))
+    await world.settle()
+    assert {customer for customer, _ in await parked(world)} == {"cus_new"}
+    till.fails_on = set()
+    assert (await world.of("loyalty").redrive())["stay"] == 0
+    assert (await totals(world))["cus_new"] == 12
+
+
+async def test_facts_under_a_merged_name_reach_the_survivor(world: World) -> None:
+    await world.publish(paid(customer="cus_old", total=3))
+    await world.settle()
+    await world.publish(an_event(CustomerMerged(loser="cus_old"), customer="cus_new"))
+    await world.settle()
+    await world.publish(paid(customer="cus_old", total=4))
+    await world.settle()
+    assert await totals(world) == {"cus_old": 0, "cus_new": 7}
+
+
+async def test_a_timer_waits_for_the_heartbeats_and_fires_once(world: World) -> None:
+    await world.publish(paid(at=A_MOMENT))
+    for _ in range(20):
+        await _step(world)
+    world.clock.move_to(A_MOMENT + timedelta(hours=2))
+    assert await world.of("loyalty").timers.step() == 0, "no heartbeat has passed the due time yet"
+    await world.settle()
+    await world.settle()
+    assert await world.rows("loyalty", select(member.c.fired)) == [(1,)]
+    assert await world.rows("loyalty", select(func.count()).select_from(kernel.timer)) == [(0,)]
