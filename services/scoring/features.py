@@ -18,6 +18,7 @@ class Purchase(msgspec.Struct, frozen=True, gc=False):
     order: str
     revision: int
     store: str
+    zone: str
     day: int
     currency: str
     value: int
@@ -42,6 +43,7 @@ class Habit(msgspec.Struct, frozen=True, gc=False):
     orders: int = 0
     last_order: str = ""
     store: str = ""
+    zone: str = ""
     currency: str = ""
     purses: tuple[Purse, ...] = ()
 
@@ -68,17 +70,18 @@ class Habit(msgspec.Struct, frozen=True, gc=False):
 NOBODY = Habit()
 
 
-def purchase_of(order: Order, store: str, zone: ZoneInfo) -> Purchase:
+def purchase_of(order: Order, store: str, zone: str) -> Purchase:
     """What this revision of an order counts for: it does when paid, real, and neither cancelled nor all given back."""
     value = sum(line.net_kept for line in order.lines if line.kind in {"product", "gift_card"})
     paid = order.paid_at is not None and order.cancelled_at is None and not order.test
     counts = paid and order.status not in {OrderStatus.CANCELLED, OrderStatus.REFUNDED}
-    day = _local_day(order.placed_at, zone)
-    return Purchase(order.id, order.revision, store, day, order.currency, max(value, 0), counts)
+    day = local_day(order.placed_at, zone)
+    return Purchase(order.id, order.revision, store, zone, day, order.currency, max(value, 0), counts)
 
 
-def _local_day(moment: datetime, zone: ZoneInfo) -> int:
-    return moment.astimezone(zone).toordinal()
+def local_day(moment: datetime, zone: str) -> int:
+    """The ordinal date that a moment falls on in an IANA zone."""
+    return moment.astimezone(ZoneInfo(zone)).toordinal()
 
 
 def same_for_scores(one: Purchase, other: Purchase) -> bool:
@@ -106,6 +109,7 @@ def add(habit: Habit, purchase: Purchase) -> Habit:
         orders=habit.orders + 1,
         last_order=purchase.order if latest else habit.last_order,
         store=purchase.store if latest else habit.store,
+        zone=purchase.zone if latest else habit.zone,
         currency=purchase.currency if latest else habit.currency,
         purses=_paid(habit.purses, purchase),
     )

@@ -17,7 +17,8 @@ DEFINITIONS = {
     "churn": f"share of CS, in percent, who did not buy in the {WINDOW} days up to the end",
     "repeat_rate": "share of all customers so far, in percent, who bought on two days or more",
     "purchase_frequency": "orders of the month per customer who bought in it",
-    "average_order_value": "net of the month's orders, refunds taken off, per order; minor units",
+    "revenue": "net of the month's orders, refunds taken off, by currency; minor units",
+    "average_order_value": "revenue per order, by currency; minor units",
     "customer_lifetime_months": "100 / churn: months until a customer is lost at this month's pace",
 }
 
@@ -30,27 +31,29 @@ class Month(msgspec.Struct, frozen=True):
     customers_at_end: int
     new_customers: int
     orders: int
-    revenue: int
+    revenue: dict[str, int]
     retention: float | None
     churn: float | None
     repeat_rate: float | None
     purchase_frequency: float | None
-    average_order_value: int | None
+    average_order_value: dict[str, int]
     customer_lifetime_months: float | None
 
 
 class Sales(msgspec.Struct, frozen=True):
-    """Counted purchases as columns: customer (numbered from 0), shop-local ordinal day, net minor units."""
+    """Counted purchases as columns: customer (numbered from 0), shop-local ordinal day, net minor units, currency."""
 
     customer: NDArray[np.int64]
     day: NDArray[np.int64]
     value: NDArray[np.int64]
+    currency: NDArray[np.str_]
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[str, int, int]]) -> "Sales":
-        """From (customer, day, value) of each counted order."""
-        numbers = np.unique([row[0] for row in rows], return_inverse=True)[1]
-        return cls(numbers, np.array([row[1] for row in rows]), np.array([row[2] for row in rows]))
+    def of(cls, rows: Sequence[tuple[str, int, int, str]]) -> "Sales":
+        """From (customer, day, value, currency) of each counted order."""
+        names, days, values, currencies = zip(*rows, strict=True) if rows else ((), (), (), ())
+        numbers = np.unique(np.array(names, dtype=str), return_inverse=True)[1]
+        return cls(numbers, np.array(days, dtype=np.int64), np.array(values, dtype=np.int64), np.array(currencies))
 
 
 def by_month(sales: Sales, today: int) -> list[Month]:
@@ -79,7 +82,7 @@ def _month(sales: Sales, first: NDArray[np.int64], second: NDArray[np.int64], st
     """Figures of the days from start up to, not including, end."""
     before, after = (_bought(sales, len(first), day - WINDOW, day) for day in (start, end))
     inside = (sales.day >= start) & (sales.day < end)
-    orders, revenue = int(inside.sum()), int(sales.value[inside].sum())
+    orders, money = int(inside.sum()), _money(sales, inside)
     newcomers = int(((first >= start) & (first < end)).sum())
     churn = _percent(int((before & ~after).sum()), int(before.sum()))
     buyers = len(np.unique(sales.customer[inside]))
@@ -89,14 +92,21 @@ def _month(sales: Sales, first: NDArray[np.int64], second: NDArray[np.int64], st
         customers_at_end=int(after.sum()),
         new_customers=newcomers,
         orders=orders,
-        revenue=revenue,
+        revenue={currency: total for currency, (total, _) in money.items()},
         retention=_percent(int(after.sum()) - newcomers, int(before.sum())),
         churn=churn,
         repeat_rate=_percent(int((second < end).sum()), int((first < end).sum())),
         purchase_frequency=orders / buyers if buyers else None,
-        average_order_value=(2 * revenue + orders) // (2 * orders) if orders else None,
+        average_order_value={currency: (2 * total + many) // (2 * many) for currency, (total, many) in money.items()},
         customer_lifetime_months=100.0 / churn if churn else None,
     )
+
+
+def _money(sales: Sales, inside: NDArray[np.bool]) -> dict[str, tuple[int, int]]:
+    """Net in minor units, and number of orders, by currency."""
+    names, place = np.unique(sales.currency[inside], return_inverse=True)
+    values = sales.value[inside]
+    return {str(name): (int(values[place == at].sum()), int((place == at).sum())) for at, name in enumerate(names)}
 
 
 def _bought(sales: Sales, people: int, start: int, end: int) -> NDArray[np.bool]:

@@ -28,6 +28,7 @@ purchases = st.builds(
     order=st.integers(0, 6).map("ord_{}".format),
     revision=st.integers(1, 4),
     store=st.sampled_from(["sto_a", "sto_b"]),
+    zone=st.just("UTC"),
     day=st.integers(TODAY - 20, TODAY),
     currency=st.sampled_from(["EUR", "USD"]),
     value=st.integers(0, 5000),
@@ -37,7 +38,7 @@ purchases = st.builds(
 
 def a_purchase(day: int, order: str = "", value: int = 3500, currency: str = "EUR") -> Purchase:
     """One that counts, on a day before (negative) or after TODAY."""
-    return Purchase(order or f"ord_{day}", 1, "sto_a", TODAY + day, currency, value, counts=True)
+    return Purchase(order or f"ord_{day}", 1, "sto_a", "UTC", TODAY + day, currency, value, counts=True)
 
 
 def habit_of(*days: int, value: int = 3500) -> Habit:

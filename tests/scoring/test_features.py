@@ -1,7 +1,5 @@
 """A customer's habit is the same to the bit however her purchases became known."""
 
-from zoneinfo import ZoneInfo
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +8,7 @@ from services.scoring.features import NOBODY, Habit, Purchase, add, fits_on_top,
 from shared.events.ingest import OrderStatus
 from tests.scoring.some import a_purchase, an_order, habit_of, purchases
 
-UTC, MADRID = ZoneInfo("UTC"), ZoneInfo("Europe/Madrid")
+UTC, MADRID = "UTC", "Europe/Madrid"
 
 
 def told(deliveries: list[Purchase]) -> tuple[Habit, dict[str, Purchase]]:

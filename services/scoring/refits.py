@@ -1,0 +1,130 @@
+"""The loop that refits models: claim a request, fit outside any transaction, bring the result into force."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from sqlalchemy import bindparam, select
+
+from services.scoring import tables
+from services.scoring.desk import RESCAN
+from services.scoring.features import local_day
+from services.scoring.models.cards import Status
+from services.scoring.records import Member, ModelRow, PulseRow, RefitRow, ServedRow
+from services.scoring.refit import Known, Refit, kept
+from services.scoring.scores import Served
+from services.scoring.worker import WORKER, Job
+from shared.clock import machine_now
+from shared.db import Query, Tx
+from shared.db.base import Reader
+from shared.tx import set_timers
+from shared.workset import TimerSet
+
+if TYPE_CHECKING:
+    from shared.runtime import Running
+
+log = structlog.get_logger()
+CLAIMED_FOR = timedelta(minutes=10)
+
+_refit, _member, _pulse = tables.refit, tables.member, tables.pulse
+_ASKED = Query(select(*_refit.columns).order_by(_refit.c.asked, _refit.c.account).limit(20))
+_CUSTOMERS = Query(select(*_member.columns).where(_member.c.account == bindparam("account"), _member.c.occasions > 0))
+_STORES = Query(select(*_pulse.columns).where(_pulse.c.account == bindparam("account"), _pulse.c.store != ""))
+
+
+class Refits:
+    """One process's share of the refits that are asked for."""
+
+    def __init__(self, running: "Running") -> None:
+        self._db = running.db
+
+    async def step(self) -> int:
+        """Do one refit; gives 0 when none is asked for."""
+        request = await self._claim()
+        if request is None:
+            return 0
+        job = await self._job(request.account)
+        try:
+            done = await asyncio.to_thread(WORKER.fit, job)
+        except ValueError as error:
+            log.warning("refit failed, the last good model is kept", account=request.account, reason=str(error))
+            done = Refit(kept(job.before), Status.DEGRADED.value, {})
+        async with self._db.write() as tx:
+            await _bring_into_force(tx, request, done)
+        return 1
+
+    async def _claim(self) -> RefitRow | None:
+        """The oldest request that nobody works on, held for ten machine minutes in case we die over it."""
+        now = machine_now()
+        async with self._db.read() as reader:
+            free = [row for row in (RefitRow(*found) for found in await reader.fetch(_ASKED)) if row.until <= now]
+        if not free:
+            return None
+        async with self._db.write() as tx:
+            held = await tx.fetch_by_keys(tables.refit, [(free[0].account,)], RefitRow, lock="skip")
+            if not held or held[0].until > now:
+                return None
+            claimed = msgspec.structs.replace(held[0], until=now + CLAIMED_FOR)
+            await tx.upsert_many(tables.refit, [claimed])
+        return claimed
+
+    async def _job(self, account: str) -> Job:
+        async with self._db.read() as reader:
+            served = await served_of(reader, account)
+            members = [Member(*row) for row in await reader.fetch(_CUSTOMERS, account=account)]
+            now = reader.now
+        return Job(await asyncio.to_thread(_known, members, now), served)
+
+
+async def served_of(reader: Reader, account: str) -> Served:
+    """The model in force of an account; the prior before its first fit."""
+    rows = await reader.fetch_by_keys(tables.served, [(account,)], ServedRow)
+    return rows[0].served if rows else Served()
+
+
+def _known(members: Sequence[Member], now: datetime) -> Known:
+    today = {zone: local_day(now, zone) for zone in {member.zone for member in members}}
+    habits = [member.habit for member in members]
+    paid_days, paid = dict[str, list[int]](), dict[str, list[int]]()
+    for purse in (purse for habit in habits for purse in habit.purses):
+        paid_days.setdefault(purse.currency, []).append(purse.days)
+        paid.setdefault(purse.currency, []).append(purse.total)
+    return Known(
+        occasions=[one.occasions for one in habits],
+        span=[one.span for one in habits],
+        age=[one.age(today[one.zone]) for one in habits],
+        paid_days=paid_days,
+        paid=paid,
+    )
+
+
+async def _bring_into_force(tx: Tx, request: RefitRow, done: Refit) -> None:
+    """If the claim still holds: keep the card, serve the model, and look at every store's customers in its light."""
+    held = await tx.fetch_by_keys(tables.refit, [(request.account,)], RefitRow, lock="wait")
+    if not held or held[0].until != request.until:
+        return
+    account, version = request.account, done.served.version
+    await tx.insert_many(tables.model, [ModelRow(account, version, tx.now, done.status, done.cards)])
+    await tx.upsert_many(tables.served, [ServedRow(account, done.served)])
+    stores = [PulseRow(*row) for row in await tx.fetch(_STORES, account=account)]
+    await set_timers(tx, tables.kernel, [_rescan(pulse, tx.now) for pulse in stores])
+    await tx.delete_by_keys(tables.refit, [(account,)])
+
+
+def _rescan(pulse: PulseRow, now: datetime) -> TimerSet:
+    """A rescan beside the daily one, from the first customer on."""
+    return TimerSet(
+        account=pulse.account,
+        kind=RESCAN,
+        name=f"{pulse.store}:refit",
+        customer="",
+        store=pulse.store,
+        due=now,
+        payload={"after": ""},
+        unguarded=False,
+        correlation=None,
+        trace="",
+    )

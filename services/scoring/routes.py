@@ -1,0 +1,153 @@
+"""The public API of scoring: scores, segments, company figures, models."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import bindparam, func, select
+
+from services.scoring import kpis, tables
+from services.scoring.features import local_day
+from services.scoring.records import Member, ModelRow
+from services.scoring.refits import served_of
+from services.scoring.scores import Terms
+from services.scoring.segments import DEFINITIONS, Segment
+from services.scoring.views import scores_of
+from shared import db
+from shared.access import ServerKey, customer_named
+from shared.db.base import Reader
+from shared.errors import not_found
+from shared.tables import AliasRow
+from shared.web import MOST_PER_PAGE, answer, page, read_cursor, reading
+
+router = APIRouter(tags=["scoring"])
+
+Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
+Horizon = Annotated[int, Query(ge=1, le=1825, description="days ahead that lifetime value counts")]
+Discount = Annotated[float, Query(ge=0, le=1, description="discount a year")]
+Margin = Annotated[float, Query(ge=0, le=1, description="share of net that is profit")]
+
+_member, _purchase, _model = tables.member, tables.purchase, tables.model
+_members = (
+    select(*_member.columns)
+    .where(_member.c.account == bindparam("account"), _member.c.customer > bindparam("after"))
+    .order_by(_member.c.customer)
+    .limit(bindparam("most"))
+)
+_MEMBERS = db.Query(_members)
+_IN_SEGMENT = db.Query(_members.where(_member.c.segment == bindparam("segment")))
+_SIZES = db.Query(
+    select(_member.c.segment, func.count()).where(_member.c.account == bindparam("account")).group_by(_member.c.segment)
+)
+_sales = select(_purchase.c.customer, _purchase.c.day, _purchase.c.value, _purchase.c.currency, _purchase.c.zone).where(
+    _purchase.c.account == bindparam("account"), _purchase.c.counts.is_(True)
+)
+_SALES = db.Query(_sales)
+_SALES_OF_STORE = db.Query(_sales.where(_purchase.c.store == bindparam("store")))
+_MODELS = db.Query(
+    select(*_model.columns)
+    .where(_model.c.account == bindparam("account"), _model.c.version < bindparam("before"))
+    .order_by(_model.c.version.desc())
+    .limit(bindparam("most"))
+)
+_NEWEST = 2**31 - 1
+
+
+@router.get("/v1/scores/{customer}")
+async def customer_scores(
+    request: Request,
+    caller: ServerKey,
+    customer: str,
+    horizon: Horizon = 365,
+    discount: Discount = 0.1,
+    margin: Margin = 1.0,
+) -> Response:
+    """One customer's scores as of now, each with its reasons."""
+    name = customer_named(caller, customer)
+    async with reading(request) as reader:
+        members = await _named(reader, caller.account, name)
+        served = await served_of(reader, caller.account)
+    if not members:
+        raise not_found("customer", name)
+    return answer(scores_of(members[0], served, reader.now, Terms(horizon, discount, margin)))
+
+
+async def _named(reader: Reader, account: str, name: str) -> list[Member]:
+    """The customer of that id, or whom she was merged into."""
+    members = await reader.fetch_by_keys(tables.member, [(account, name)], Member)
+    if members:
+        return members
+    aliases = await reader.fetch_by_keys(tables.kernel.alias, [(account, name)], AliasRow)
+    return await _named(reader, account, aliases[0].survivor) if aliases else []
+
+
+@router.get("/v1/scores")
+async def list_scores(
+    request: Request, caller: ServerKey, limit: Limit = 50, cursor: str = "", segment: Segment | None = None
+) -> Response:
+    """Customers with their scores as of now, by id."""
+    return await _members_page(request, caller.account, limit, cursor, segment)
+
+
+@router.get("/v1/segments")
+async def list_segments(request: Request, caller: ServerKey) -> Response:
+    """The lifecycle segments, what each means, and how many customers stand in it."""
+    async with reading(request) as reader:
+        sizes = {row[0]: int(row[1]) for row in await reader.fetch(_SIZES, account=caller.account)}
+    data = [{"name": name, "description": text, "customers": sizes.get(name, 0)} for name, text in DEFINITIONS.items()]
+    return answer({"data": data, "next_cursor": None, "has_more": False})
+
+
+@router.get("/v1/segments/{name}/members")
+async def segment_members(
+    request: Request, caller: ServerKey, name: str, limit: Limit = 50, cursor: str = ""
+) -> Response:
+    """Who stands in a segment, with scores, by id."""
+    if name not in DEFINITIONS:
+        raise not_found("segment", name)
+    return await _members_page(request, caller.account, limit, cursor, Segment(name))
+
+
+async def _members_page(request: Request, account: str, limit: int, cursor: str, segment: Segment | None) -> Response:
+    (after,) = read_cursor(cursor, tuple[str]) if cursor else ("",)
+    asked: dict[str, Any] = {"account": account, "after": after, "most": limit + 1}
+    async with reading(request) as reader:
+        if segment is None:
+            rows = await reader.fetch(_MEMBERS, **asked)
+        else:
+            rows = await reader.fetch(_IN_SEGMENT, segment=segment.value, **asked)
+        served = await served_of(reader, account)
+    views = [scores_of(Member(*row), served, reader.now, Terms()) for row in rows]
+    return answer(page(views, limit, lambda view: (view["customer"],)))
+
+
+@router.get("/v1/kpis")
+async def company_figures(
+    request: Request, caller: ServerKey, store: str = "", months: Annotated[int, Query(ge=1, le=240)] = 24
+) -> Response:
+    """Figures of the account or of one store by month, newest last, with their definitions."""
+    async with reading(request) as reader:
+        if store:
+            rows = await reader.fetch(_SALES_OF_STORE, account=caller.account, store=store)
+        else:
+            rows = await reader.fetch(_SALES, account=caller.account)
+    today = max((local_day(reader.now, zone) for zone in {row[4] for row in rows}), default=0)
+    figures = await asyncio.to_thread(_by_month, [(row[0], row[1], row[2], row[3]) for row in rows], today)
+    scope = {"store": store or None, "as_of": reader.now, "definitions": kpis.DEFINITIONS}
+    return answer({**scope, "data": figures[-months:], "next_cursor": None, "has_more": False})
+
+
+def _by_month(rows: list[tuple[str, int, int, str]], today: int) -> list[kpis.Month]:
+    return kpis.by_month(kpis.Sales.of(rows), today)
+
+
+@router.get("/v1/models")
+async def list_models(request: Request, caller: ServerKey, limit: Limit = 20, cursor: str = "") -> Response:
+    """The account's refits, newest first, each with its card, and the model in force."""
+    (before,) = read_cursor(cursor, tuple[int]) if cursor else (_NEWEST,)
+    async with reading(request) as reader:
+        rows = await reader.fetch(_MODELS, account=caller.account, before=before, most=limit + 1)
+        served = await served_of(reader, caller.account)
+    listed = page([ModelRow(*row) for row in rows], limit, lambda row: (row.version,))
+    body = {"data": listed.data, "next_cursor": listed.next_cursor, "has_more": listed.has_more}
+    return answer({"in_force": served, **body})

@@ -1,0 +1,39 @@
+"""Scoring's table of contents."""
+
+from services.scoring import tables
+from services.scoring.desk import REFIT, REFOLD, RESCAN, REVIEW, load, new_member
+from services.scoring.handlers import (
+    ask_for_refit,
+    forget_customer,
+    merge_customers,
+    refold_customer,
+    rescan_store,
+    review_customer,
+    take_order,
+)
+from services.scoring.refits import Refits
+from services.scoring.routes import router
+from shared.events.ingest import ORDER_FACTS, CustomerErased, CustomerMerged
+from shared.service import Service
+
+scoring = Service(
+    name="scoring",
+    metadata=tables.metadata,
+    subjects=tables.member,
+    subject_row=new_member,
+    load=load,
+    reactions={
+        **dict.fromkeys(ORDER_FACTS, take_order),
+        CustomerMerged: merge_customers,
+        CustomerErased: forget_customer,
+    },
+    timers={
+        RESCAN: rescan_store,
+        REVIEW: review_customer,
+        REFOLD: refold_customer,
+        REFIT: ask_for_refit,
+    },
+    loops={"refits": Refits},
+    router=router,
+    prefixes=("/v1/scores", "/v1/segments", "/v1/kpis", "/v1/models"),
+)
