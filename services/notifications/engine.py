@@ -81,6 +81,7 @@ def _blank(journey: Journey, key: str, event: Event[Any]) -> Run:
         clock=event.time,
         position=0,
         stepped_at=None,
+        bought_at=None,
         content=Content(),
     )
 
@@ -89,10 +90,8 @@ def _begin(journey: Journey, event: Event[Any], scene: Scene) -> tuple[Change, .
     start = journey.starts
     key, revision = start.key(event), start.revision(event)
     old = scene.runs.get(key)
-    if old is not None and (revision <= old.revision or old.state is RunState.CLOSED):
-        return ()
     barred = start.barred(event, scene.since)
-    if barred == "history" and old is None:
+    if (old is None and barred == "history") or (old is not None and revision <= old.revision):
         return ()
     base = old or _blank(journey, key, event)
     run = replace(
@@ -105,38 +104,44 @@ def _begin(journey: Journey, event: Event[Any], scene: Scene) -> tuple[Change, .
     if barred and base.state is RunState.EXPECTED:
         return (Change(replace(run, state=RunState.ENDED, reason=barred)),)
     if base.state is RunState.EXPECTED or journey.restarts:
-        run = _wind(journey, run, start.clock(event))
-    return (_judged(journey, run, scene.contact),)
+        return (_wound(journey, run, start.clock(event), scene.contact),)
+    return (Change(run, due(journey, run)),)
 
 
-def _wind(journey: Journey, run: Run, clock: datetime) -> Run:
-    if run.position >= len(journey.edition(run.version).steps):
-        return replace(run, clock=clock)
-    return replace(run, clock=clock, state=RunState.RUNNING, reason="")
-
-
-def _judged(journey: Journey, run: Run, contact: Contact) -> Change:
-    outdated = journey.outdated_by(contact)
-    if run.state is RunState.RUNNING and outdated is not None and run.clock <= outdated:
-        return _stopped(journey, run, "purchased", outdated)
-    return Change(run, due(journey, run))
+def _wound(journey: Journey, run: Run, clock: datetime, contact: Contact) -> Change:
+    """The run with its clock set anew: bought already, or in a new episode since the purchase, or going on."""
+    moved = replace(run, clock=clock)
+    bought = _latest(run.bought_at, journey.outdated_by(contact))
+    if bought is not None and clock <= bought:
+        return _stopped(journey, replace(moved, bought_at=bought), "purchased", bought)
+    if run.reason == "purchased":
+        moved = replace(moved, position=0)
+    if moved.position < len(journey.edition(run.version).steps):
+        moved = replace(moved, state=RunState.RUNNING, reason="")
+    return Change(moved, due(journey, moved))
 
 
 def _end(journey: Journey, end: End, event: Event[Any], scene: Scene) -> Iterator[Change]:
-    key, at, revision = end.key(event), end.at(event), end.revision(event)
+    key, at = end.key(event), end.at(event)
     if key == EVERY_RUN:
         for run in scene.runs.values():
             if run.state is RunState.RUNNING and run.clock <= at:
-                yield _stopped(journey, run, end.reason, at)
+                yield _stopped(journey, _bought(run, end, at), end.reason, at)
         return
     known = scene.runs.get(key)
     if known is None and event.lane is Lane.HISTORY:
         return
-    run = known or _blank(journey, key, event)
-    if run.state is RunState.CLOSED or (not end.final and revision <= run.revision):
+    run = known or replace(_blank(journey, key, event), clock=at)
+    revision = end.revision(event) if end.revision else None
+    if revision is not None and revision <= run.revision:
         return
-    change = _stopped(journey, replace(run, revision=max(revision, run.revision)), end.reason, at)
-    yield replace(change, run=replace(change.run, state=RunState.CLOSED)) if end.final else change
+    over = revision is not None or run.clock <= at
+    run = _bought(replace(run, revision=run.revision if revision is None else revision), end, at)
+    yield _stopped(journey, run, end.reason, at) if over else Change(run, due(journey, run))
+
+
+def _bought(run: Run, end: End, at: datetime) -> Run:
+    return replace(run, bought_at=_latest(run.bought_at, at)) if end.buys else run
 
 
 def _stopped(journey: Journey, run: Run, reason: str, at: datetime) -> Change:
@@ -159,3 +164,7 @@ def _learn(journey: Journey, learn: Learn, event: Event[Any], scene: Scene) -> t
         return ()
     wiser = replace(run, content=learn.content(event, run.content))
     return (Change(wiser, due(journey, wiser)),)
+
+
+def _latest(first: datetime | None, second: datetime | None) -> datetime | None:
+    return max((at for at in (first, second) if at is not None), default=None)

@@ -16,16 +16,12 @@ class Purpose(StrEnum):
 
 
 class RunState(StrEnum):
-    """How far a journey has come for one cart, order or lapse.
-
-    EXPECTED knows something but has not begun; ENDED may open again with a newer revision, CLOSED never does.
-    """
+    """How far a journey has come for one cart, order or lapse; EXPECTED knows something but has not begun."""
 
     EXPECTED = "expected"
     RUNNING = "running"
     DONE = "done"
     ENDED = "ended"
-    CLOSED = "closed"
 
 
 class MessageState(StrEnum):
@@ -88,7 +84,11 @@ class Content(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One journey for one subject (`key`); steps count from `clock`, `position` is the next of them."""
+    """One journey for one subject (`key`); steps count from `clock`, `position` is the next of them.
+
+    `bought_at` is when the newest purchase of the subject was placed: what it was until then is over, and what is put
+    into a cart later is a new episode of the same run.
+    """
 
     account: str
     journey: str
@@ -102,7 +102,13 @@ class Run(msgspec.Struct, frozen=True):
     clock: datetime
     position: int
     stepped_at: datetime | None
+    bought_at: datetime | None
     content: Content
+
+    @property
+    def subject(self) -> str:
+        """What a message of the run is about: its key, with the episode where there was one before."""
+        return self.key if self.bought_at is None else f"{self.key}@{self.bought_at:%Y%m%dT%H%M%S%f}"
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -100,8 +100,17 @@ def test_an_order_without_a_cart_ends_all_that_were_open_then_and_none_opened_la
 
 
 def test_a_cart_heard_of_after_its_purchase_never_starts() -> None:
-    play = Play(placed(cart="a", at=after(hours=1)), filled("a"), filled("a", revision=9, at=after(hours=3)))
+    play = Play(placed(cart="a", at=after(hours=1)), filled("a"), filled("a", revision=9, at=after(minutes=59)))
     assert play.due(CART, "a") is None
+
+
+def test_what_is_put_into_a_bought_cart_later_is_a_new_episode() -> None:
+    play = Play(filled("a"))
+    play.send(CART, "a", after(hours=2))
+    first = play.runs[CART, "a"].subject
+    play.tell([placed(cart="a", at=after(hours=3)), filled("a", revision=2, at=after(hours=5))])
+    assert play.due(CART, "a") == after(hours=7)
+    assert play.runs[CART, "a"].subject != first
 
 
 def test_ingest_ends_a_cart_and_may_open_it_again() -> None:
@@ -218,8 +227,8 @@ def test_a_bought_cart_has_nothing_due(events: list[Event[Any]]) -> None:
     for event in events:
         if isinstance(event.fact, OrderPlaced):
             for (name, key), run in play.runs.items():
-                link = event.fact.order.cart
-                if name == CART and (link == key or (not link and run.clock <= event.fact.order.placed_at)):
+                mine = event.fact.order.cart in {key, ""} and run.clock <= event.fact.order.placed_at
+                if name == CART and mine:
                     assert play.due(CART, key) is None
 
 

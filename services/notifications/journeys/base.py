@@ -50,16 +50,16 @@ class Start(msgspec.Struct, frozen=True):
 class End(msgspec.Struct, frozen=True):
     """What ends a run, or with key EVERY_RUN all runs of the customer whose clock is not after `at`.
 
-    A final end stands whatever is told later; else a newer revision of the subject opens the run again.
+    A purchase (`buys`) ends what the subject was until `at`; one with a `revision` counts if that is newer.
     """
 
     on: tuple[type[Fact], ...]
     key: Callable[[Event[Any]], str]
-    revision: Callable[[Event[Any]], int]
     at: Callable[[Event[Any]], datetime]
     reason: str
     when: Callable[[Event[Any]], bool]
-    final: bool = False
+    revision: Callable[[Event[Any]], int] | None = None
+    buys: bool = False
 
 
 class Learn(msgspec.Struct, frozen=True):
