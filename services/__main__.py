@@ -34,7 +34,10 @@ async def run(args: argparse.Namespace, settings: Settings) -> int:
     runtime = Runtime(services, settings)
     if not settings.database_url and "ingest" in {service.name for service in services}:
         await _first_store(settings)
-    print(f"querencia: {', '.join(s.name for s in services)} on http://{settings.http_host}:{settings.http_port}", flush=True)
+    print(
+        f"querencia: {', '.join(s.name for s in services)} on http://{settings.http_host}:{settings.http_port}",
+        flush=True,
+    )
     await runtime.run()
     return 0
 

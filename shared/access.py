@@ -15,7 +15,7 @@ from shared.errors import Refused, Unavailable
 from shared.events.config import KeyConfigured
 
 if TYPE_CHECKING:
-    from shared.runtime import Running
+    from shared.running import Running
 
 KEPT_SECONDS = 2.0
 PREFIXES: dict[str, Literal["server", "browser"]] = {"qs_": "server", "qb_": "browser"}
@@ -73,7 +73,7 @@ class Access:
             found = await self._look_up(token)
         if found is None:
             raise unauthorized("this key or token is not valid")
-        if len(self._known) > 10_000:  # noqa: PLR2004 - a bound on memory, not a rule
+        if len(self._known) > 10_000:
             self._known.clear()
         self._known[token] = (machine_seconds(), found)
         return found

@@ -14,7 +14,7 @@ from shared.db.base import Reader
 from shared.service import Service
 
 if TYPE_CHECKING:
-    from shared.runtime import Running
+    from shared.running import Running
 
 QUIET_SECONDS = 60.0
 
@@ -45,7 +45,9 @@ async def books_of(reader: Reader, service: Service) -> Books:
     kernel = service.kernel
     counter, parked = kernel.counter, kernel.parked
     counters = await reader.fetch(select(counter.c.name, func.sum(counter.c.value)).group_by(counter.c.name))
-    stuck = await reader.fetch(select(parked.c.kind, parked.c.type, func.count()).group_by(parked.c.kind, parked.c.type))
+    stuck = await reader.fetch(
+        select(parked.c.kind, parked.c.type, func.count()).group_by(parked.c.kind, parked.c.type)
+    )
     waiting = await reader.fetch_one(select(func.count()).select_from(kernel.outbox))
     untaken = await reader.fetch(service.untaken) if service.untaken else []
     audit = await service.audit(reader) if service.audit else None
@@ -67,7 +69,9 @@ def judge(books: Mapping[str, Books], services: Sequence[Service]) -> list[str]:
     published: dict[str, int] = {}
     for counters in totals.values():
         faults += _emitted_is_published(counters)
-        published |= {name.removeprefix("published:"): n for name, n in counters.items() if name.startswith("published:")}
+        published |= {
+            name.removeprefix("published:"): n for name, n in counters.items() if name.startswith("published:")
+        }
     for service in services:
         faults += _published_is_effected(service, books[service.name], published)
     if "ingest" in totals:
@@ -132,7 +136,9 @@ async def is_quiet(running: Sequence["Running"], bus: Bus, now: datetime) -> boo
     return not any(lags)
 
 
-async def verify(running: Sequence["Running"], bus: Bus, now: datetime, *, wait_seconds: float = QUIET_SECONDS) -> Verdict:
+async def verify(
+    running: Sequence["Running"], bus: Bus, now: datetime, *, wait_seconds: float = QUIET_SECONDS
+) -> Verdict:
     """Wait until the books add up or nothing moves any more, then judge them."""
     until = machine_seconds() + wait_seconds
     while True:

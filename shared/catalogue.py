@@ -35,7 +35,8 @@ def _asyncapi() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {topic: _channel(topic) for topic in topics},
         "operations": {
-            f"send-{topic}": {"action": "send", "channel": {"$ref": f"#/channels/{topic.replace('/', '~1')}"}} for topic in topics
+            f"send-{topic}": {"action": "send", "channel": {"$ref": f"#/channels/{topic.replace('/', '~1')}"}}
+            for topic in topics
         },
     }
 
@@ -46,7 +47,11 @@ def _channel(topic: str) -> dict[str, Any]:
         "address": topic,
         "description": f"{partitions_of(topic)} partition(s), keyed by account and customer",
         "messages": {
-            name: {"name": name, "summary": _first_line(fact.__doc__), "payload": {"$ref": f"./{name}.v{fact.version}.json"}}
+            name: {
+                "name": name,
+                "summary": _first_line(fact.__doc__),
+                "payload": {"$ref": f"./{name}.v{fact.version}.json"},
+            }
             for name, fact in facts.items()
         },
     }
@@ -69,7 +74,14 @@ def event_documents() -> dict[Path, str]:
 
 def topology(services: Sequence[Service]) -> str:
     """The whole system on one page: who emits what, who reacts, which timers and loops there are."""
-    lines = ["# Topology", "", "Made by `make topology` from the services themselves.", "", "| fact | told by | taken in by |", "|---|---|---|"]
+    lines = [
+        "# Topology",
+        "",
+        "Made by `make topology` from the services themselves.",
+        "",
+        "| fact | told by | taken in by |",
+        "|---|---|---|",
+    ]
     for name, fact in sorted(CATALOGUE.items()):
         takers = [service.name for service in services if fact in service.reactions]
         shown = "every service" if issubclass(fact, ConfigFact) else ", ".join(takers) or "nobody yet"
@@ -77,7 +89,11 @@ def topology(services: Sequence[Service]) -> str:
     lines += ["", "| service | timers | loops beside relay, inbox and timers | URLs |", "|---|---|---|---|"]
     for service in services:
         cells = (sorted(service.timers), sorted(service.loops), sorted(service.prefixes))
-        lines.append(f"| {service.name} | " + " | ".join(", ".join(f"`{each}`" for each in cell) or "none" for cell in cells) + " |")
+        lines.append(
+            f"| {service.name} | "
+            + " | ".join(", ".join(f"`{each}`" for each in cell) or "none" for cell in cells)
+            + " |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -36,7 +36,9 @@ async def take_config(tx: Tx, kernel: KernelTables, events: Iterable[Event[Confi
     await tx.upsert_many(kernel.config, list(newest.values()))
 
 
-async def stores_of(reader: Reader, kernel: KernelTables, work: Sequence[Work]) -> dict[tuple[str, str], StoreConfigured]:
+async def stores_of(
+    reader: Reader, kernel: KernelTables, work: Sequence[Work]
+) -> dict[tuple[str, str], StoreConfigured]:
     """The stores that a batch names, by (account, store)."""
     keys = {(item.account, item.store) for item in work if item.store}
     rows = await reader.fetch_by_keys(kernel.config, keys, ConfigRow)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-class Refused(Exception):  # noqa: N818 - a verdict, not an accident
+class Refused(Exception):
     """Never will succeed as asked: a 4xx answer with a stable code, or a quarantined delivery."""
 
     def __init__(self, code: str, message: str, *, status: int = 422, pointer: str | None = None) -> None:
@@ -14,7 +14,7 @@ class Refused(Exception):  # noqa: N818 - a verdict, not an accident
         self.pointer = pointer
 
 
-class Unavailable(Exception):  # noqa: N818 - a state, not an accident
+class Unavailable(Exception):
     """Cannot be done now, may be later: a 503 with Retry-After, or a partition that waits and tries again."""
 
     def __init__(self, message: str, *, retry_after: int = 1) -> None:

@@ -12,7 +12,8 @@ from shared.observe import METRICS
 from shared.web import answer
 
 if TYPE_CHECKING:
-    from shared.runtime import LoopState, Running, Runtime
+    from shared.running import Running
+    from shared.runtime import LoopState, Runtime
 
 STALE_SECONDS = 30.0
 

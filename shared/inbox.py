@@ -130,7 +130,11 @@ class Inbox:
 
     async def take(self, records: Sequence[Record]) -> None:
         """Give a batch its effect, in one transaction; halves it when the store refuses what came of it."""
-        facts = [r for r in records if r.key != HEARTBEAT and r.topic != CONFIG_TOPIC and r.headers["ce_type"] in self._wanted]
+        facts = [
+            r
+            for r in records
+            if r.key != HEARTBEAT and r.topic != CONFIG_TOPIC and r.headers["ce_type"] in self._wanted
+        ]
         config = [r for r in records if r.topic == CONFIG_TOPIC]
         events = [event for event in map(event_of, facts) if event is not None]
         begun = machine_seconds()
@@ -145,7 +149,9 @@ class Inbox:
             METRICS.judged.labels(self.service.name, "facts").inc(len(events))
             METRICS.batch.labels(self.service.name, "facts").observe(took)
 
-    async def _effect(self, events: Sequence[Event[Any]], config: Sequence[Record], records: Sequence[Record], *, park: bool) -> None:
+    async def _effect(
+        self, events: Sequence[Event[Any]], config: Sequence[Record], records: Sequence[Record], *, park: bool
+    ) -> None:
         async with self.db.write() as tx:
             await self._take_config(tx, config)
             new = await self._new(tx, events)
@@ -155,7 +161,9 @@ class Inbox:
                 await self.judge.judge(tx, new)
             await self._take_heartbeats(tx, records)
 
-    async def _halved(self, events: Sequence[Event[Any]], config: Sequence[Record], records: Sequence[Record], error: StoreFailed) -> None:
+    async def _halved(
+        self, events: Sequence[Event[Any]], config: Sequence[Record], records: Sequence[Record], error: StoreFailed
+    ) -> None:
         if len(events) == 1:
             self.judge.spoiled_by = f"{type(error.__cause__).__name__}: {error}"
             await self._effect(events, config, records, park=True)

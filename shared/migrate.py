@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -19,7 +19,7 @@ from shared.service import Service
 HERE = Path(__file__).parent
 
 
-def render(kind: str, item: Any, _context: AutogenContext) -> str | bool:
+def render(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
     """How a column type is written in a migration: by the kit's names, documents as plain bytes."""
     if kind != "type":
         return False

@@ -11,7 +11,9 @@ from prometheus_client import Counter, Gauge, Histogram
 class Metrics:
     """Every metric of the program, named once."""
 
-    requests = Counter("querencia_http_requests", "HTTP requests by service, method and status class", ["service", "status"])
+    requests = Counter(
+        "querencia_http_requests", "HTTP requests by service, method and status class", ["service", "status"]
+    )
     deliveries = Counter("querencia_deliveries", "Deliveries by verdict", ["verdict"])
     signatures = Counter("querencia_signature_failures", "Webhooks with a wrong signature", ["platform"])
     parked = Counter("querencia_parked", "Work parked because our code failed on it", ["service"])
@@ -21,8 +23,12 @@ class Metrics:
     judged = Counter("querencia_judged", "Facts and timers judged", ["service", "source"])
     batch = Histogram("querencia_batch_seconds", "Seconds a micro-batch took", ["service", "source"])
     lag = Gauge("querencia_consumer_lag", "Facts on the bus this service has not taken in", ["service"])
-    timer_lateness = Gauge("querencia_timer_lateness_seconds", "How late the last timer fired, business seconds", ["service"])
-    heartbeat_age = Gauge("querencia_heartbeat_age_seconds", "Age of the oldest heartbeat, business seconds", ["service"])
+    timer_lateness = Gauge(
+        "querencia_timer_lateness_seconds", "How late the last timer fired, business seconds", ["service"]
+    )
+    heartbeat_age = Gauge(
+        "querencia_heartbeat_age_seconds", "Age of the oldest heartbeat, business seconds", ["service"]
+    )
     loop_lag = Gauge("querencia_event_loop_lag_seconds", "How late the event loop came back")
     restarts = Counter("querencia_loop_restarts", "Loops that failed and were started again", ["service", "loop"])
     messages = Counter("querencia_messages", "Messages handed over by outcome", ["channel", "outcome"])
@@ -51,6 +57,6 @@ def configure_logs(level: str) -> None:
 
 def traceparent(given: str = "") -> str:
     """The caller's W3C trace context, or a new one."""
-    if len(given) == 55 and given[2] == given[35] == given[52] == "-":  # noqa: PLR2004 - the fixed layout of version 00
+    if len(given) == 55 and given[2] == given[35] == given[52] == "-":
         return given
     return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"

@@ -41,7 +41,9 @@ class Relay:
         outbox = kernel.outbox
         self._oldest = Query(select(*outbox.columns).order_by(outbox.c.seq).limit(MOST))
         self._behind = Query(
-            select(outbox.c.account, func.min(outbox.c.recorded)).where(outbox.c.lane == "live").group_by(outbox.c.account)
+            select(outbox.c.account, func.min(outbox.c.recorded))
+            .where(outbox.c.lane == "live")
+            .group_by(outbox.c.account)
         )
         lease = kernel.lease
         self._renew = Query(
@@ -66,7 +68,9 @@ class Relay:
         async with self.db.write() as tx:
             now = await tx.machine_now()
             mine = await tx.execute(self._renew, me=self.writer, now_=now, until_=now + LEASE)
-            if not mine and not await tx.fetch(select(self.kernel.lease.c.name).where(self.kernel.lease.c.name == "relay")):
+            if not mine and not await tx.fetch(
+                select(self.kernel.lease.c.name).where(self.kernel.lease.c.name == "relay")
+            ):
                 await tx.insert_many(self.kernel.lease, [("relay", self.writer, now + LEASE)], ignore_conflicts=True)
         self._held_until = machine_seconds() + LEASE.total_seconds() / 2 if mine else 0.0
         return bool(mine)
@@ -106,7 +110,7 @@ class Relay:
         async with self.db.read() as reader:
             moment = await reader.machine_now() + offset
         async with self.db.read() as reader:
-            oldest = dict(await reader.fetch(self._behind))
+            oldest: dict[str, datetime] = {account: first for account, first in await reader.fetch(self._behind)}
             untaken = self.service.untaken
             for account, recorded in await reader.fetch(untaken) if untaken else ():
                 oldest[account] = min(recorded, oldest.get(account, recorded))

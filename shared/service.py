@@ -15,7 +15,7 @@ from shared.tables import KernelTables, attach
 from shared.workset import Due, Work
 
 if TYPE_CHECKING:
-    from shared.runtime import Running
+    from shared.running import Running
 
 Load = Callable[[Tx, Sequence[Work]], Awaitable[Any]]
 React = Callable[[Any, Any], None]

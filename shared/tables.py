@@ -218,7 +218,11 @@ def _idempotency(metadata: MetaData) -> Table:
 def _small(metadata: MetaData) -> dict[str, Table]:
     return {
         "inbox": Table(
-            "inbox", metadata, Column("id", Uid(), primary_key=True), Column("at", Instant(), nullable=False), Index("inbox_at", "at")
+            "inbox",
+            metadata,
+            Column("id", Uid(), primary_key=True),
+            Column("at", Instant(), nullable=False),
+            Index("inbox_at", "at"),
         ),
         "heartbeat": Table(
             "heartbeat",

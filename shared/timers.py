@@ -45,7 +45,10 @@ class Timers:
         self.kernel = kernel
         timer = kernel.timer
         self._due = Query(
-            select(*timer.columns).where(timer.c.due <= bindparam("now")).order_by(timer.c.due, timer.c.name).limit(bindparam("most"))
+            select(*timer.columns)
+            .where(timer.c.due <= bindparam("now"))
+            .order_by(timer.c.due, timer.c.name)
+            .limit(bindparam("most"))
         )
         self._beats = Query(select(*kernel.heartbeat.columns))
         self._next = Query(select(timer.c.due).order_by(timer.c.due).limit(1))

@@ -107,7 +107,8 @@ async def set_timers(tx: Tx, kernel: KernelTables, timers: Sequence[TimerSet]) -
         if timer.due is not None
     ]
     await tx.delete_by_keys(kernel.timer, cancelled)
-    await tx.upsert_many(kernel.timer, sorted(rows, key=lambda row: (row.account, row.name)))
+    rows.sort(key=lambda row: (row.account, row.name))
+    await tx.upsert_many(kernel.timer, rows)
 
 
 async def store(tx: Tx, kernel: KernelTables, service: str, writer: str, desk: WorkSet) -> None:

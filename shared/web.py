@@ -22,7 +22,7 @@ from shared.observe import traceparent
 from shared.workset import Command
 
 if TYPE_CHECKING:
-    from shared.runtime import Running
+    from shared.running import Running
 
 PROBLEM = "application/problem+json"
 _encode = msgspec.json.Encoder().encode
@@ -67,7 +67,12 @@ def problem_of(error: Exception) -> Response:
     if isinstance(error, Invalid):
         return problem(400, error.code, error.message, errors=error.faults)
     if isinstance(error, Refused):
-        return problem(error.status, error.code, error.message, errors=[(error.pointer, error.message)] if error.pointer is not None else ())
+        return problem(
+            error.status,
+            error.code,
+            error.message,
+            errors=[(error.pointer, error.message)] if error.pointer is not None else (),
+        )
     if isinstance(error, Unavailable):
         return problem(503, "unavailable", str(error), retry_after=error.retry_after)
     return problem(500, "internal", "something of ours failed; it has been logged")
@@ -135,7 +140,7 @@ async def perform(
     """
     running = running_of(request)
     key = request.headers.get("idempotency-key", "")
-    if not 0 < len(key) <= 255:  # noqa: PLR2004 - the header's own limit
+    if not 0 < len(key) <= 255:
         raise Refused("idempotency_key_missing", "give an Idempotency-Key of 1 to 255 characters", status=400)
     route = f"{request.method} {request.url.path}"
     body_hash = hashlib.sha256(await request.body()).digest()

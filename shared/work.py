@@ -22,7 +22,7 @@ from shared.workset import Command, Due, Work, WorkSet, customers
 log = structlog.get_logger()
 
 
-class StoreFailed(Exception):  # noqa: N818 - carries the true error as its cause
+class StoreFailed(Exception):
     """Judgement went well but the rows could not be written: the batch is halved to find the one that spoils it."""
 
 
@@ -37,14 +37,17 @@ class Judge:
         self.spoiled_by = ""
         self._reactions = {fact.type: react for fact, react in service.reactions.items()}
 
-    async def judge(self, tx: Tx, work: Sequence[Work], *, park: bool = True, past_parked: bool = False) -> WorkSet | None:
+    async def judge(
+        self, tx: Tx, work: Sequence[Work], *, park: bool = True, past_parked: bool = False
+    ) -> WorkSet | None:
         """Judge a batch within `tx` and write what comes of it; gives the desk, or None when nothing was left to judge.
 
         With `park` a failing item is parked and later ones of its customer queue behind it; without it its error is
         raised. `past_parked` judges even what a parked item of the same customer would hold back (redrive).
         """
-        work = await self._resolved(tx, work)
         await self._record_merges(tx, work)
+        work = await self._resolved(tx, work)
+        await self._queue_together(tx, work)
         await self._empty_queues(tx, work)
         if park and not past_parked:
             work = await self.parking.hold_back(tx, work)
@@ -148,15 +151,18 @@ class Judge:
         return {key: _end(found, key) for key in found}
 
     async def _record_merges(self, tx: Tx, work: Sequence[Work]) -> None:
-        merges = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
-        rows = [AliasRow(m.account, m.fact.loser, m.customer) for m in merges if m.fact.loser != m.customer]
-        if rows:
-            await tx.upsert_many(self.kernel.alias, rows)
-            await self.parking.follow(tx, rows)
+        """Before names are resolved, so that what follows a merge in its own batch finds the survivor."""
+        rows = [AliasRow(m.account, m.fact.loser, m.customer) for m in _merges(work) if m.fact.loser != m.customer]
+        await tx.upsert_many(self.kernel.alias, rows)
+
+    async def _queue_together(self, tx: Tx, work: Sequence[Work]) -> None:
+        """What is parked of a loser stands from now on in the survivor's queue."""
+        await self.parking.follow(tx, [AliasRow(m.account, m.fact.loser, m.customer) for m in _merges(work)])
 
     async def _empty_queues(self, tx: Tx, work: Sequence[Work]) -> None:
         """What is parked of an erased customer goes with it, counted as erased."""
-        gone = {(item.account, item.customer) for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerErased)}
+        erased = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerErased)]
+        gone = {(item.account, item.customer) for item in erased}
         if gone:
             await carrying.count(tx, self.kernel, self.writer, await self.parking.empty(tx, gone))
 
@@ -176,6 +182,10 @@ class Judge:
         rows = await tx.fetch_by_keys(self.kernel.alias, names, AliasRow)
         if any((row.account, row.survivor) not in set(names) for row in rows):
             raise Unavailable("a customer was merged meanwhile")
+
+
+def _merges(work: Sequence[Work]) -> list[Event[CustomerMerged]]:
+    return [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
 
 
 def _nothing(*_row: Any) -> None:

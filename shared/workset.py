@@ -52,8 +52,6 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
 
 
-
-
 class Cause(Protocol):
     """What any work is at least: something that happened in an account, from which facts may follow."""
 

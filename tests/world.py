@@ -17,9 +17,10 @@ from shared.bus.base import Outgoing
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.events import Event, Fact, decode
-from shared.runtime import Running, Runtime
-from shared.service import Service
 from shared.relay import beats_of
+from shared.running import Running
+from shared.runtime import Runtime
+from shared.service import Service
 from shared.settings import Settings
 from shared.tx import outbox_row
 
@@ -139,7 +140,10 @@ class World:
             while records := await subscription.fetch(500, 1.0 if not found else 0.3):
                 for record in records:
                     if "ce_dataschema" in record.headers:
-                        type_, version = record.headers["ce_type"], int(record.headers["ce_dataschema"].rsplit("/", 1)[1])
+                        type_, version = (
+                            record.headers["ce_type"],
+                            int(record.headers["ce_dataschema"].rsplit("/", 1)[1]),
+                        )
                         fact = decode(type_, version, record.body)
                         if fact is not None and (not kinds or isinstance(fact, kinds)):
                             found.append(fact)

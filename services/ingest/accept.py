@@ -15,7 +15,7 @@ from shared.errors import Unavailable
 from shared.observe import METRICS
 
 if TYPE_CHECKING:
-    from shared.runtime import Running
+    from shared.running import Running
 
 MOST_ROWS = 2000
 MOST_WAITING = 50_000

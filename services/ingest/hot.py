@@ -26,7 +26,7 @@ from shared.observe import METRICS, traceparent
 from shared.web import problem_of
 
 if TYPE_CHECKING:
-    from shared.runtime import Running
+    from shared.running import Running
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -115,7 +115,17 @@ class Hot:
         """Take one request in."""
         raise NotImplementedError
 
-    async def put(self, caller: Caller | Source, kind: str, slices: list[Slice], *, trust: str, source: str, trace: str, rejected: int = 0) -> set[bytes]:
+    async def put(
+        self,
+        caller: Caller | Source,
+        kind: str,
+        slices: list[Slice],
+        *,
+        trust: str,
+        source: str,
+        trace: str,
+        rejected: int = 0,
+    ) -> set[bytes]:
         """Hand slices to the group commit; gives the dedupe keys that were new."""
         done: asyncio.Future[set[bytes]] = asyncio.get_running_loop().create_future()
         lane = getattr(caller, "lane", Lane.LIVE)
@@ -147,7 +157,9 @@ class NativeEvents(Hot):
         trace = traceparent(headers.get("traceparent", ""))
         history = headers.get("x-querencia-lane") == "history" and caller.kind == "server"
         sender: Any = _Historic(caller.account, caller.store) if history else caller
-        new = await self.put(sender, "native", slices, trust=trust_of(caller), source=source, trace=trace, rejected=rejected)
+        new = await self.put(
+            sender, "native", slices, trust=trust_of(caller), source=source, trace=trace, rejected=rejected
+        )
         return 200, _encode({"verdicts": [verdict.shown(new) for verdict in verdicts]}), {}
 
 
@@ -167,7 +179,13 @@ class Verdict(msgspec.Struct):
     def shown(self, new: set[bytes]) -> dict[str, Any]:
         """As the answer shows it."""
         if self.error is not None:
-            return {"id": self.id, "verdict": "rejected", "code": self.error.code, "message": self.error.message, "pointer": self.error.pointer}
+            return {
+                "id": self.id,
+                "verdict": "rejected",
+                "code": self.error.code,
+                "message": self.error.message,
+                "pointer": self.error.pointer,
+            }
         return {"id": self.id, "verdict": "accepted" if self.dedupe in new else "duplicate"}
 
 
@@ -239,12 +257,24 @@ class Dialect(Hot):
                 continue
             dedupe = _dedupe_of(event.message_id)
             slices.append(Slice(_id_of(source, dedupe), dedupe, event.raw, {**meta, "call": event.type}))
-        await self.put(caller, self.name, slices, trust=trust_of(caller), source=source, trace=traceparent(headers.get("traceparent", "")), rejected=rejected)
+        await self.put(
+            caller,
+            self.name,
+            slices,
+            trust=trust_of(caller),
+            source=source,
+            trace=traceparent(headers.get("traceparent", "")),
+            rejected=rejected,
+        )
         return 200, b'{"success":true}', {}
 
     async def _caller(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> Caller:
         """Header before query before body."""
-        for token in (_basic(headers.get("authorization", "")), _query(scope, "writeKey"), self.dialect.write_key(body)):
+        for token in (
+            _basic(headers.get("authorization", "")),
+            _query(scope, "writeKey"),
+            self.dialect.write_key(body),
+        ):
             if token:
                 return await self.running.access.caller(token)
         raise unauthorized("give the write key")
@@ -255,7 +285,11 @@ def _basic(authorization: str) -> str:
     if scheme.lower() == "bearer":
         return rest.strip()
     try:
-        return base64.b64decode(rest, validate=False).decode("utf-8", "replace").partition(":")[0] if scheme.lower() == "basic" else ""
+        return (
+            base64.b64decode(rest, validate=False).decode("utf-8", "replace").partition(":")[0]
+            if scheme.lower() == "basic"
+            else ""
+        )
     except (binascii.Error, ValueError):
         return ""
 
@@ -293,7 +327,14 @@ class Webhook(Hot):
         meta = {**connector.meta(headers), "secret": secret, "received_at": datetime.now(UTC).isoformat()}
         dedupe = connector.dedupe(headers, raw)
         part = Slice(_id_of(source.id, dedupe), dedupe, raw, meta)
-        await self.put(source, platform, [part], trust="verified", source=source.id, trace=traceparent(headers.get("traceparent", "")))
+        await self.put(
+            source,
+            platform,
+            [part],
+            trust="verified",
+            source=source.id,
+            trace=traceparent(headers.get("traceparent", "")),
+        )
         return 200, b'{"success":true}', {}
 
     async def _source(self, name: str) -> Source | None:
@@ -308,6 +349,6 @@ class Webhook(Hot):
 
 def _platform_and_source(path: str) -> tuple[str, str]:
     parts = path.strip("/").split("/")
-    if len(parts) != 3:  # noqa: PLR2004 - webhooks, platform, source
+    if len(parts) != 3:
         raise Refused("not_found", "webhooks go to /webhooks/{platform}/{source}", status=404)
     return parts[1], parts[2]

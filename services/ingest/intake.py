@@ -20,7 +20,7 @@ from shared.observe import METRICS
 from shared.tables import ConfigRow
 
 if TYPE_CHECKING:
-    from shared.runtime import Running
+    from shared.running import Running
 
 log = structlog.get_logger()
 HISTORY_PER_STEP = 500

@@ -24,7 +24,7 @@ from shared.tx import set_timers
 from shared.workset import TimerSet
 
 if TYPE_CHECKING:
-    from shared.runtime import Running
+    from shared.running import Running
 
 log = structlog.get_logger()
 CLAIMED_FOR = timedelta(minutes=10)

@@ -223,7 +223,9 @@ class KafkaSubscription:
         ends = {TopicPartition(self._prefix + r.topic, r.partition): r.offset + 1 for r in records}
         mine = self._consumer.assignment()
         try:
-            await asyncio.wait_for(self._consumer.commit({p: end for p, end in ends.items() if p in mine}), SEND_SECONDS)
+            await asyncio.wait_for(
+                self._consumer.commit({p: end for p, end in ends.items() if p in mine}), SEND_SECONDS
+            )
         except (*AWAY, ValueError) as error:
             raise Unavailable(f"Kafka: {type(error).__name__}") from error
 

@@ -71,7 +71,7 @@ class LogBus:
         rows = await self.thread.run(
             lambda con: con.execute("SELECT partition, next FROM tip WHERE topic = ?", (topic,)).fetchall()
         )
-        return {partition: 0 for partition in range(partitions_of(topic))} | dict(rows)
+        return dict.fromkeys(range(partitions_of(topic)), 0) | dict(rows)
 
     async def lag(self, group: str, topics: Sequence[str]) -> int:
         """Records past a group's stored cursor."""
@@ -119,7 +119,10 @@ class LogSubscription:
         rows = await self._bus.thread.run(lambda con: _read(con, self._topics, at, limit))
         for topic, partition, offset, *_rest in rows:
             at[topic, partition] = offset + 1
-        return [Record(topic, partition, offset, key, _head(head), body) for topic, partition, offset, key, head, body in rows]
+        return [
+            Record(topic, partition, offset, key, _head(head), body)
+            for topic, partition, offset, key, head, body in rows
+        ]
 
     async def commit(self, records: Sequence[Record]) -> None:
         """Store the cursor."""
@@ -162,7 +165,8 @@ def _append_one(con: sqlite3.Connection, record: Outgoing, tip: list[int], now: 
     if record.key == HEARTBEAT:
         if beat >= 0:
             con.execute(
-                "DELETE FROM record WHERE topic = ? AND partition = ? AND offset = ?", (record.topic, record.partition, beat)
+                "DELETE FROM record WHERE topic = ? AND partition = ? AND offset = ?",
+                (record.topic, record.partition, beat),
             )
         tip[1] = offset
     elif record.topic in SINGLE:
@@ -177,12 +181,16 @@ def _append_one(con: sqlite3.Connection, record: Outgoing, tip: list[int], now: 
 def _cursors(con: sqlite3.Connection, group: str, topics: Sequence[str]) -> dict[tuple[str, int], int]:
     stored = {
         (topic, partition): following
-        for topic, partition, following in con.execute("SELECT topic, partition, next FROM cursor WHERE name = ?", (group,))
+        for topic, partition, following in con.execute(
+            "SELECT topic, partition, next FROM cursor WHERE name = ?", (group,)
+        )
     }
     return {(topic, p): stored.get((topic, p), 0) for topic in topics for p in range(partitions_of(topic))}
 
 
-def _read(con: sqlite3.Connection, topics: Sequence[str], at: dict[tuple[str, int], int], limit: int) -> list[tuple[str, int, int, str, bytes, bytes]]:
+def _read(
+    con: sqlite3.Connection, topics: Sequence[str], at: dict[tuple[str, int], int], limit: int
+) -> list[tuple[str, int, int, str, bytes, bytes]]:
     marks = ", ".join("?" for _ in topics)
     tips = con.execute(f"SELECT topic, partition, next FROM tip WHERE topic IN ({marks})", topics).fetchall()  # noqa: S608
     behind = [(topic, partition) for topic, partition, following in tips if following > at.get((topic, partition), 0)]
@@ -200,7 +208,10 @@ def _read(con: sqlite3.Connection, topics: Sequence[str], at: dict[tuple[str, in
 
 def _commit(con: sqlite3.Connection, rows: Sequence[tuple[str, str, int, int]]) -> None:
     con.execute("BEGIN IMMEDIATE")
-    con.executemany("INSERT INTO cursor VALUES (?, ?, ?, ?) ON CONFLICT (name, topic, partition) DO UPDATE SET next = excluded.next", rows)
+    con.executemany(
+        "INSERT INTO cursor VALUES (?, ?, ?, ?) ON CONFLICT (name, topic, partition) DO UPDATE SET next = excluded.next",
+        rows,
+    )
     con.execute("COMMIT")
 
 
@@ -210,7 +221,8 @@ def _lag(con: sqlite3.Connection, group: str, topics: Sequence[str]) -> int:
     for topic in topics:
         for partition in range(partitions_of(topic)):
             total += con.execute(
-                "SELECT count(*) FROM record WHERE topic = ? AND partition = ? AND offset >= ?", (topic, partition, at[topic, partition])
+                "SELECT count(*) FROM record WHERE topic = ? AND partition = ? AND offset >= ?",
+                (topic, partition, at[topic, partition]),
             ).fetchone()[0]
     return total
 

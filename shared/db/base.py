@@ -53,7 +53,9 @@ class Reader(ABC):
         """Run one statement that gives rows."""
 
     @abstractmethod
-    async def _fetch_keys(self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
+    async def _fetch_keys(
+        self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str
+    ) -> Sequence[Sequence[Any]]:
         """Rows of `table` whose `by` columns are among `keys`, values as the driver gives them."""
 
     @abstractmethod
@@ -96,7 +98,9 @@ class Tx(Reader):
     """Reads and writes rows in one transaction; whoever opened it commits."""
 
     @abstractmethod
-    async def _insert(self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]) -> list[Sequence[Any]]:
+    async def _insert(
+        self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]
+    ) -> list[Sequence[Any]]:
         """Insert rows."""
 
     @abstractmethod
@@ -108,7 +112,9 @@ class Tx(Reader):
         """Delete rows."""
 
     @abstractmethod
-    async def _update(self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]) -> None:
+    async def _update(
+        self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]
+    ) -> None:
         """Set columns of rows."""
 
     @abstractmethod

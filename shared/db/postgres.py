@@ -62,14 +62,18 @@ class _PostgresReader(Reader):
     async def _select(self, text: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await self._connection.fetch(text, *values)
 
-    async def _fetch_keys(self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
+    async def _fetch_keys(
+        self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str
+    ) -> Sequence[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
         columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
         return await self._connection.fetch(sql.fetch(by, lock), *columns)
 
 
 class _PostgresTx(_PostgresReader, Tx):
-    async def _insert(self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]) -> list[Sequence[Any]]:
+    async def _insert(
+        self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]
+    ) -> list[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
         columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
         return await self._connection.fetch(sql.insert(ignore, returning), *columns)
@@ -79,7 +83,9 @@ class _PostgresTx(_PostgresReader, Tx):
         columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
         await self._connection.execute(sql.upsert(add), *columns)
 
-    async def _update(self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]) -> None:
+    async def _update(
+        self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]
+    ) -> None:
         sql = sql_of(table, POSTGRES)
         given = convert_columns(list(zip(*rows, strict=True)), sql.key_into((*by, *columns)))
         await self._connection.execute(sql.update(by, columns), *given)

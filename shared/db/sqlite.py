@@ -28,7 +28,9 @@ class Thread:
     def __init__(self, path: str, *, readonly: bool) -> None:
         self._path = path
         self._readonly = readonly
-        self._jobs: queue.SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]] | None] = (
+            queue.SimpleQueue()
+        )
         self._thread = threading.Thread(target=self._work, name=f"sqlite {Path(path).name}", daemon=True)
         self._loop = asyncio.get_running_loop()
         self._thread.start()
@@ -135,7 +137,9 @@ class _SqliteReader(Reader):
     async def _select(self, text: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await self._thread.run(lambda con: con.execute(text, values).fetchall())
 
-    async def _fetch_keys(self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
+    async def _fetch_keys(
+        self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str
+    ) -> Sequence[Sequence[Any]]:
         sql = sql_of(table, SQLITE)
         text, into = sql.fetch(by, ""), sql.key_into(by)
 
@@ -149,7 +153,9 @@ class _SqliteReader(Reader):
 
 
 class _SqliteTx(_SqliteReader, Tx):
-    async def _insert(self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]) -> list[Sequence[Any]]:
+    async def _insert(
+        self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]
+    ) -> list[Sequence[Any]]:
         sql = sql_of(table, SQLITE)
         text, into = sql.insert(ignore, returning), sql.into
 
@@ -169,7 +175,9 @@ class _SqliteTx(_SqliteReader, Tx):
         text, into = sql.upsert(add), sql.into
         await self._thread.run(lambda con: con.executemany(text, [convert_row(row, into) for row in rows]))
 
-    async def _update(self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]) -> None:
+    async def _update(
+        self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]
+    ) -> None:
         sql = sql_of(table, SQLITE)
         text, into = sql.update(by, columns), sql.key_into((*by, *columns))
         at = len(by)

@@ -13,7 +13,7 @@ Convert = Callable[[Any], Any]
 Converters = tuple[tuple[int, Convert], ...]
 
 POSTGRES: Dialect = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-SQLITE: Dialect = sqlite.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
+SQLITE: Dialect = sqlite.dialect(paramstyle="qmark")
 
 
 def to_driver(columns: Sequence[Column[Any]], dialect: Dialect) -> Converters:

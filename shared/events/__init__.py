@@ -3,4 +3,16 @@
 from shared.events import config, ingest, loyalty, notifications, scoring
 from shared.events.base import CATALOGUE, Event, Fact, Lane, decode, encode
 
-__all__ = ["CATALOGUE", "Event", "Fact", "Lane", "config", "decode", "encode", "ingest", "loyalty", "notifications", "scoring"]
+__all__ = [
+    "CATALOGUE",
+    "Event",
+    "Fact",
+    "Lane",
+    "config",
+    "decode",
+    "encode",
+    "ingest",
+    "loyalty",
+    "notifications",
+    "scoring",
+]

@@ -13,13 +13,17 @@ from tests.world import World
 
 async def totals(world: World) -> dict[str, int]:
     """What every customer paid."""
-    return {customer: total for customer, total in await world.rows("loyalty", select(member.c.customer, member.c.total))}
+    return {
+        customer: total for customer, total in await world.rows("loyalty", select(member.c.customer, member.c.total))
+    }
 
 
 async def parked(world: World) -> list[tuple[str, str]]:
     """(customer, reason) of what is parked, oldest first."""
     table = kernel.parked
-    return [(c, r) for c, r in await world.rows("loyalty", select(table.c.customer, table.c.reason).order_by(table.c.seq))]
+    return [
+        (c, r) for c, r in await world.rows("loyalty", select(table.c.customer, table.c.reason).order_by(table.c.seq))
+    ]
 
 
 async def test_a_fact_delivered_again_has_one_effect(world: World) -> None:
