@@ -9,12 +9,13 @@ from sqlalchemy import bindparam, update
 from services.loyalty import tables
 from services.loyalty.earning import lot_id
 from services.loyalty.ledger import Change
-from services.loyalty.records import Entry, Lot, Member, Rating, Transaction
+from services.loyalty.records import Entry, Lot, Member, ProgramVersion, Rating, Redemption, Transaction
 from services.loyalty.versions import Versions, versions_for
 from shared.db import Query, Tx
+from shared.errors import Refused
 from shared.events import Event
 from shared.events.ingest import CustomerMerged, OrderFact
-from shared.workset import Added, Keyed, Work, WorkSet, customers
+from shared.workset import Added, Command, Keyed, Work, WorkSet, customers
 
 Key = tuple[str, str]
 
@@ -34,10 +35,13 @@ class Desk(WorkSet):
         self.members = Keyed[Key, Member]()
         self.lots = Keyed[Key, Lot]()
         self.ratings = Keyed[Key, Rating]()
+        self.redemptions = Keyed[Key, Redemption]()
         self.transactions = Added[Transaction]()
         self.entries = Added[Entry]()
         self.forgotten = Added[Key]()
+        self.drafts = Added[ProgramVersion]()
         self.versions: dict[str, Versions] = {}
+        self.earlier: dict[Key, list[Entry]] = {}
         self._lots_of: dict[Key, dict[str, None]] = {}
         self._ratings_of: dict[Key, dict[str, None]] = {}
 
@@ -80,6 +84,11 @@ class Desk(WorkSet):
         ratings = [self.ratings.get((member.account, name)) for name in names]
         return [rating for rating in ratings if rating is not None and rating.customer == member.customer]
 
+    def spent(self, redemption: Redemption) -> list[Entry]:
+        """The legs of the transaction that spent a redemption's points."""
+        key = (redemption.account, redemption.txn)
+        return self.earlier.get(key) or [leg for leg in self.entries.rows if (leg.account, leg.txn) == key]
+
     def put_member(self, member: Member) -> Member:
         """Put a changed member on the desk."""
         self.members[member.account, member.customer] = member
@@ -99,8 +108,11 @@ class Desk(WorkSet):
         await tx.upsert_many(tables.member, self.members.stored)
         await tx.upsert_many(tables.rating, self.ratings.stored)
         await tx.upsert_many(tables.lot, self.lots.stored)
+        await tx.upsert_many(tables.redemption, self.redemptions.stored)
         await tx.insert_many(tables.journal, self.transactions.rows)
         await tx.insert_many(tables.entry, self.entries.rows)
+        if len(await tx.insert_new(tables.program, self.drafts.rows, ("version",))) < len(self.drafts.rows):
+            raise Refused("version_conflict", "somebody else changed the programme meanwhile", status=409)
         for account, customer in self.forgotten.rows:
             await tx.execute(FORGET, of=account, who=customer)
 
@@ -115,6 +127,7 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
         desk.loaded_rating(rating)
     await _load_members(tx, desk, work)
     await _load_lots(tx, desk, work, merging)
+    await _load_redemptions(tx, desk, work)
     desk.versions = await versions_for(tx, work)
     return desk
 
@@ -139,6 +152,19 @@ async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]
     for lot in await tx.fetch_by_keys(
         tables.lot, [(*owner, True) for owner in owners], Lot, by=("account", "customer", "open")
     ):
+        desk.loaded_lot(lot)
+
+
+async def _load_redemptions(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
+    """The redemptions that calls are about, what each took, and the lots it came out of."""
+    about = {(item.account, item.about) for item in work if isinstance(item, Command) and item.about}
+    for redemption in await tx.fetch_by_keys(tables.redemption, about, Redemption):
+        desk.redemptions.loaded((redemption.account, redemption.id), redemption)
+    spent = {(redemption.account, redemption.txn) for redemption in desk.redemptions.values()}
+    for leg in await tx.fetch_by_keys(tables.entry, spent, Entry, by=("account", "txn")):
+        desk.earlier.setdefault((leg.account, leg.txn), []).append(leg)
+    lots = {(leg.account, leg.lot) for legs in desk.earlier.values() for leg in legs if leg.lot}
+    for lot in await tx.fetch_by_keys(tables.lot, lots, Lot):
         desk.loaded_lot(lot)
 
 

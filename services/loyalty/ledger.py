@@ -131,7 +131,8 @@ def give_back(
     debt, after, legs = member.debt, dict[str, Lot](), list[Leg]()
     taken = [entry for entry in spent if entry.side == AVAILABLE]
     for entry in taken:
-        points, lot = -entry.points, after.get(entry.lot) or lots[entry.lot]
+        points = -entry.points
+        lot = after.get(entry.lot) or replace(lots[entry.lot], customer=member.customer)
         repaid = min(debt, points)
         debt -= repaid
         after[lot.id] = _with(lot, lot.remaining + points - repaid)

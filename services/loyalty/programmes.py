@@ -1,7 +1,8 @@
 """The programme as data: which stores, which rules, how long, which tiers; its versions never change."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
 import msgspec
 
@@ -11,6 +12,9 @@ from services.loyalty.tiers import Ladder, Tier
 
 DebtPolicy = Literal["allow_negative", "clamp", "pending_first"]
 
+Positive = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+Days = Annotated[int, msgspec.Meta(ge=0, le=3_650)]
+ZONES = available_timezones()
 TIERS = (
     Tier(name="bronze"),
     Tier(name="silver", threshold=500, percent=125),
@@ -22,8 +26,8 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What a minor unit of another currency counts in minor units of the programme's: numerator / denominator."""
 
     currency: str
-    numerator: int
-    denominator: int
+    numerator: Positive
+    denominator: Positive
 
 
 class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,10 +47,15 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     rules: tuple[AnyRule, ...]
     rates: tuple[Rate, ...] = ()
     ladder: Ladder = Ladder(tiers=TIERS)
-    pending_days: int = 14
-    expiry_months: int | None = 12
-    notice_days: int = 30
+    pending_days: Days = 14
+    expiry_months: Annotated[int, msgspec.Meta(ge=1, le=1_200)] | None = 12
+    notice_days: Days = 30
     debt: DebtPolicy = "allow_negative"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a zone that IANA does not know."""
+        if self.zone not in ZONES:
+            raise ValueError(f"{self.zone!r} is not an IANA time zone")
 
 
 encode = msgspec.json.Encoder(order="sorted").encode

@@ -139,6 +139,18 @@ class Rating(msgspec.Struct, frozen=True):
     context: Context | None
 
 
+class Redemption(msgspec.Struct, frozen=True, gc=False):
+    """Points that a member spent, by transaction `txn`; undone by `reversed_by` where that is not ''."""
+
+    account: str
+    id: str
+    customer: str
+    points: int
+    txn: str
+    reversed_by: str
+    created_at: datetime
+
+
 class ProgramVersion(msgspec.Struct, frozen=True):
     """One immutable version of an account's programme, in force from `effective_from` until the next."""
 

@@ -96,6 +96,19 @@ rating = Table(
     Index("rating_customer", "account", "customer"),
 )
 
+redemption = Table(
+    "redemption",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("txn", Text, nullable=False),
+    Column("reversed_by", Text, nullable=False),
+    Column("created_at", Instant(), nullable=False),
+    Index("redemption_customer", "account", "customer"),
+)
+
 program = Table(
     "program",
     metadata,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -12,17 +12,25 @@ from services.loyalty.records import Move
 class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tier is reached with `threshold` qualifying points in the window; earning is multiplied by `percent` / 100."""
 
-    name: str
-    threshold: int = 0
-    percent: int = 100
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+    threshold: Annotated[int, msgspec.Meta(ge=0, le=10**12)] = 0
+    percent: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 100
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tiers from the lowest up; points count for `window_days`, a lost tier is kept for `grace_days` more."""
 
-    tiers: tuple[Tier, ...]
-    window_days: int = 365
-    grace_days: int = 30
+    tiers: Annotated[tuple[Tier, ...], msgspec.Meta(min_length=1, max_length=20)]
+    window_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 365
+    grace_days: Annotated[int, msgspec.Meta(ge=0, le=3_650)] = 30
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless the lowest tier is free and each one is dearer than the one below."""
+        steps = [tier.threshold for tier in self.tiers]
+        if steps[:1] != [0] or sorted(set(steps)) != steps:
+            raise ValueError("thresholds must begin at 0 and rise")
+        if len({tier.name for tier in self.tiers}) < len(self.tiers):
+            raise ValueError("no two tiers may have the same name")
 
     def level_of(self, name: str) -> int:
         """The place of a tier on the ladder; 0 for a name that is not on it."""

@@ -30,6 +30,11 @@ class Versions(NamedTuple):
         """The version with this number."""
         return next(body for body in self.bodies if body.version == version)
 
+    def find(self, program: str, version: int) -> Programme | None:
+        """A version by number, the newest for 0; None when there is none of that programme."""
+        wanted = [body for body in self.bodies if body.id == program and version in {0, body.version}]
+        return wanted[-1] if wanted else None
+
     def at(self, moment: datetime) -> Programme:
         """The newest version in force at a moment, or the first one."""
         chosen = self.bodies[0]

@@ -1,6 +1,6 @@
 """Points for money spent."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -16,8 +16,8 @@ class Spend(Rule, frozen=True, kw_only=True, tag="spend"):
     Rounded down once for the order, or for each line.
     """
 
-    award: int = 1
-    per: int = 100
+    award: Annotated[int, msgspec.Meta(ge=0, le=10**6)] = 1
+    per: Annotated[int, msgspec.Meta(ge=1, le=10**12)] = 100
     lines: LineFilter = msgspec.field(default_factory=LineFilter)
     rounding: Literal["order", "line"] = "order"
     points_paid: bool = False

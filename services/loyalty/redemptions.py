@@ -1,0 +1,144 @@
+"""What members and shops ask for by the API: spend points, take that back, correct a balance by hand."""
+
+import msgspec
+from msgspec.structs import replace
+
+from services.loyalty import ledger, schedule, terms
+from services.loyalty.desk import Desk
+from services.loyalty.handlers import climb, enrolled
+from services.loyalty.ledger import Cause, Change
+from services.loyalty.programmes import Programme
+from services.loyalty.records import AVAILABLE, Kind, Lot, Member, Move, Redemption
+from shared.db import new_id
+from shared.errors import Refused, not_found
+from shared.events.loyalty import PointsRedeemed
+from shared.workset import Command
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """Points that came out of one lot."""
+
+    lot: str
+    points: int
+
+
+class Redeemed(msgspec.Struct, frozen=True, kw_only=True):
+    """A redemption as the API tells it; `balance` is what is available afterwards."""
+
+    id: str
+    customer: str
+    points: int
+    status: str
+    transaction: str
+    balance: int
+    lots: tuple[Drawn, ...]
+
+
+class Adjusted(msgspec.Struct, frozen=True, kw_only=True):
+    """A correction by hand as the API tells it."""
+
+    transaction: str
+    customer: str
+    points: int
+    balance: int
+    reason: str
+    actor: str
+
+
+def redeem(command: Command, desk: Desk, points: int) -> Redeemed:
+    """Spend available points; raises Refused 409 `insufficient_points` when there are not enough."""
+    member, programme = _member(command, desk)
+    done = ledger.redeem(member, desk.open_lots(member), points, _cause(command, desk, "redeem"))
+    after = desk.put_member(replace(desk.book(done), redeemed=member.redeemed + points))
+    redemption = Redemption(
+        command.account,
+        f"red_{command.id.hex}",
+        member.customer,
+        points,
+        done.transaction.id,
+        "",
+        desk.now,
+    )
+    desk.redemptions[command.account, redemption.id] = redemption
+    desk.emit(PointsRedeemed(program=programme.id, transaction=redemption.txn, points=points, balance=after.available))
+    return _told(redemption, done, after)
+
+
+def reverse(command: Command, desk: Desk, redemption_id: str) -> Redeemed:
+    """Give the points of a redemption back into their lots, once; raises Refused 404, or 409 `already_reversed`."""
+    redemption = desk.redemptions.get((command.account, redemption_id))
+    if redemption is None:
+        raise not_found("redemption", redemption_id)
+    if redemption.reversed_by:
+        raise Refused("already_reversed", f"{redemption_id} was given back already", status=409)
+    member, programme = _member(command, desk)
+    cause = replace(_cause(command, desk, "reverse"), reverses=redemption.txn)
+    spent = desk.spent(redemption)
+    lots = {entry.lot: desk.lots[command.account, entry.lot] for entry in spent if entry.lot}
+    done = ledger.give_back(member, spent, lots, cause)
+    after = desk.put_member(replace(desk.book(done), redeemed=member.redeemed - redemption.points))
+    schedule.sooner(desk, after, done.lots, programme)
+    undone = replace(redemption, reversed_by=done.transaction.id)
+    desk.redemptions[command.account, redemption_id] = undone
+    return _told(undone, done, after)
+
+
+def adjust(command: Command, desk: Desk, points: int, reason: str, actor: str, *, qualifies: bool = False) -> Adjusted:
+    """Give or take points by hand, at once; they move the tier only if they qualify."""
+    member, programme = _member(command, desk)
+    cause = replace(_cause(command, desk, "adjust"), reason=reason, actor=actor)
+    if points > 0:
+        done = ledger.earn(member, _gift(cause, member, programme, desk), points, cause)
+    else:
+        done = ledger.claw_back(member, None, desk.open_lots(member), -points, programme.debt, cause)
+    after = schedule.sooner(desk, desk.book(done), done.lots, programme)
+    if qualifies:
+        day = terms.local_day(programme.zone, desk.now)
+        after = climb(after, Move(day, day, points), desk, programme)
+    return Adjusted(
+        transaction=done.transaction.id,
+        customer=member.customer,
+        points=done.points,
+        balance=after.available,
+        reason=reason,
+        actor=actor,
+    )
+
+
+def _member(command: Command, desk: Desk) -> tuple[Member, Programme]:
+    programme = desk.programmes(command.account, command.store).at(desk.now)
+    return enrolled(desk, command.account, command.customer, programme), programme
+
+
+def _gift(cause: Cause, member: Member, programme: Programme, desk: Desk) -> Lot:
+    return Lot(
+        account=member.account,
+        id=new_id("lot"),
+        customer=member.customer,
+        program=programme.id,
+        source=cause.transaction,
+        state=AVAILABLE,
+        issued=0,
+        remaining=0,
+        open=False,
+        accrued_at=desk.now,
+        matures_at=desk.now,
+        expires_at=terms.expires_at(programme.zone, desk.now, programme.expiry_months),
+    )
+
+
+def _told(redemption: Redemption, done: Change, member: Member) -> Redeemed:
+    drawn = [Drawn(entry.lot, abs(entry.points)) for entry in done.entries if entry.side == AVAILABLE]
+    return Redeemed(
+        id=redemption.id,
+        customer=redemption.customer,
+        points=redemption.points,
+        status="reversed" if redemption.reversed_by else "redeemed",
+        transaction=done.transaction.id,
+        balance=member.available,
+        lots=tuple(drawn),
+    )
+
+
+def _cause(command: Command, desk: Desk, kind: Kind) -> Cause:
+    return Cause(transaction=new_id("txn"), kind=kind, of=f"call_{command.id.hex}", at=command.time, recorded=desk.now)

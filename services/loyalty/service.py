@@ -1,0 +1,47 @@
+"""The table of contents of loyalty: what it keeps, what it reacts to, what it answers."""
+
+from datetime import datetime
+
+from services.loyalty import books, routes, tables
+from services.loyalty.desk import load
+from services.loyalty.handlers import rate_order
+from services.loyalty.merging import forget_member, merge_members
+from services.loyalty.records import Member
+from services.loyalty.upkeep import announce_expiry, expire_lots, mature_lots, review_tier
+from shared.events import ingest
+from shared.service import Service
+
+
+def new_member(account: str, customer: str, now: datetime) -> Member:
+    """A wallet with nothing in it."""
+    return Member(account, customer, now)
+
+
+loyalty = Service(
+    name="loyalty",
+    metadata=tables.metadata,
+    subjects=tables.member,
+    subject_row=new_member,
+    load=load,
+    reactions={
+        ingest.OrderPaid: rate_order,
+        ingest.OrderUpdated: rate_order,
+        ingest.OrderFulfilled: rate_order,
+        ingest.OrderDelivered: rate_order,
+        ingest.OrderCancelled: rate_order,
+        ingest.OrderRefunded: rate_order,
+        ingest.OrderDisputed: rate_order,
+        ingest.OrderDisputeWon: rate_order,
+        ingest.CustomerMerged: merge_members,
+        ingest.CustomerErased: forget_member,
+    },
+    timers={
+        "points.mature": mature_lots,
+        "points.expire": expire_lots,
+        "points.expiring": announce_expiry,
+        "tier.review": review_tier,
+    },
+    router=routes.router,
+    prefixes=("/v1/members", "/v1/redemptions", "/v1/transactions", "/v1/programs"),
+    audit=books.audit,
+)

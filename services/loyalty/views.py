@@ -1,0 +1,193 @@
+"""What the API tells of members, their lots and transactions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, bindparam, select
+
+from services.loyalty import tables, terms, tiers
+from services.loyalty.programmes import Programme
+from services.loyalty.records import Entry, Lot, Member, Transaction
+from shared.db import Query, Reader
+from shared.tables import AliasRow, attach
+from shared.web import Page, page, read_cursor
+
+_alias = attach(tables.metadata).alias
+_journal, _lot = tables.journal, tables.lot
+
+
+class NextTier(msgspec.Struct, frozen=True):
+    """The tier above, and how many qualifying points are missing."""
+
+    name: str
+    threshold: int
+    missing: int
+
+
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """A member as the API tells it; points are int64, `qualifying` those that count for the tier today."""
+
+    customer: str
+    program: str
+    tier: str
+    available: int
+    pending: int
+    held: int
+    debt: int
+    earned: int
+    redeemed: int
+    qualifying: int
+    next_tier: NextTier | None
+    tier_until: datetime | None
+    matures_next: datetime | None
+    expires_next: datetime | None
+    joined_at: datetime | None
+
+
+def member_view(customer: str, member: Member | None, programme: Programme | None, now: datetime) -> MemberView:
+    """A member; one who is not known yet has nothing and stands on the lowest tier."""
+    known = member or Member("", customer, now)
+    today = 0 if programme is None else terms.local_day(programme.zone, now)
+    points = 0 if programme is None else tiers.qualifying(known.moves, programme.ladder, today)
+    return MemberView(
+        customer=customer,
+        program="" if programme is None else programme.id,
+        tier=known.tier or ("" if programme is None else programme.ladder.tiers[0].name),
+        available=known.available,
+        pending=known.pending,
+        held=known.held,
+        debt=known.debt,
+        earned=known.earned,
+        redeemed=known.redeemed,
+        qualifying=points,
+        next_tier=None if programme is None else _next_tier(known, programme, points),
+        tier_until=known.review_due,
+        matures_next=known.mature_due,
+        expires_next=known.expire_due,
+        joined_at=None if member is None else member.joined_at,
+    )
+
+
+def _next_tier(member: Member, programme: Programme, points: int) -> NextTier | None:
+    above = programme.ladder.tiers[programme.ladder.level_of(member.tier) + 1 :]
+    return NextTier(above[0].name, above[0].threshold, max(0, above[0].threshold - points)) if above else None
+
+
+class TransactionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction with its legs: `points` is what the member owns more or less by it."""
+
+    id: str
+    customer: str
+    kind: str
+    points: int
+    cause: str
+    revision: int
+    reason: str
+    actor: str
+    reverses: str
+    occurred_at: datetime
+    recorded_at: datetime
+    entries: tuple[dict[str, Any], ...]
+
+
+class LotView(msgspec.Struct, frozen=True, kw_only=True):
+    """Points of one source that expire together."""
+
+    id: str
+    source: str
+    state: str
+    issued: int
+    remaining: int
+    accrued_at: datetime
+    matures_at: datetime
+    expires_at: datetime | None
+
+
+def _paged(chosen: Select[Any], table: Any) -> tuple[Query, Query]:
+    """A member's rows, the newest first: from the beginning, and after an id."""
+    mine = chosen.where(table.c.account == bindparam("account"), table.c.customer == bindparam("customer"))
+    mine = mine.order_by(table.c.id.desc()).limit(bindparam("most"))
+    return Query(mine), Query(mine.where(table.c.id < bindparam("after")))
+
+
+TRANSACTIONS, TRANSACTIONS_AFTER = _paged(select(*_journal.columns), _journal)
+LOTS, LOTS_AFTER = _paged(select(*_lot.columns).where(_lot.c.open), _lot)
+
+
+async def survivor(reader: Reader, account: str, customer: str) -> str:
+    """The customer that one was merged into, or the same."""
+    seen = {customer}
+    while rows := await reader.fetch_by_keys(_alias, [(account, customer)], AliasRow):
+        customer = rows[0].survivor
+        if customer in seen:
+            break
+        seen.add(customer)
+    return customer
+
+
+async def transactions_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
+    """A member's transactions, the newest first."""
+    rows = await _rows(reader, (TRANSACTIONS, TRANSACTIONS_AFTER), account, customer, limit, cursor)
+    found = page([Transaction(*row) for row in rows], limit, lambda row: (row.id,))
+    return Page(await transaction_views(reader, account, found.data), found.next_cursor, found.has_more)
+
+
+async def lots_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
+    """A member's open lots, the newest first."""
+    rows = await _rows(reader, (LOTS, LOTS_AFTER), account, customer, limit, cursor)
+    found = page([Lot(*row) for row in rows], limit, lambda row: (row.id,))
+    return Page([_lot_view(lot) for lot in found.data], found.next_cursor, found.has_more)
+
+
+async def transaction_views(reader: Reader, account: str, rows: Sequence[Transaction]) -> list[TransactionView]:
+    """Transactions with their legs."""
+    keys = [(account, row.id) for row in rows]
+    legs: dict[str, list[Entry]] = {}
+    for leg in await reader.fetch_by_keys(tables.entry, keys, Entry, by=("account", "txn")):
+        legs.setdefault(leg.txn, []).append(leg)
+    return [_transaction_view(row, legs.get(row.id, [])) for row in rows]
+
+
+def _transaction_view(row: Transaction, legs: Sequence[Entry]) -> TransactionView:
+    return TransactionView(
+        id=row.id,
+        customer=row.customer,
+        kind=row.kind,
+        points=row.points,
+        cause=row.cause,
+        revision=row.revision,
+        reason=row.reason,
+        actor=row.actor,
+        reverses=row.reverses,
+        occurred_at=row.occurred_at,
+        recorded_at=row.recorded_at,
+        entries=tuple(
+            {"side": leg.side, "lot": leg.lot, "points": leg.points}
+            for leg in sorted(legs, key=lambda leg: leg.ordinal)
+        ),
+    )
+
+
+def _lot_view(lot: Lot) -> LotView:
+    return LotView(
+        id=lot.id,
+        source=lot.source,
+        state=lot.state,
+        issued=lot.issued,
+        remaining=lot.remaining,
+        accrued_at=lot.accrued_at,
+        matures_at=lot.matures_at,
+        expires_at=lot.expires_at,
+    )
+
+
+async def _rows(
+    reader: Reader, queries: tuple[Query, Query], account: str, customer: str, limit: int, cursor: str
+) -> Sequence[Sequence[Any]]:
+    first, following = queries
+    if not cursor:
+        return await reader.fetch(first, account=account, customer=customer, most=limit + 1)
+    (after,) = read_cursor(cursor, tuple[str])
+    return await reader.fetch(following, account=account, customer=customer, most=limit + 1, after=after)
