@@ -48,7 +48,7 @@ def tree(tmp_path: Path) -> Path:
 def _broken(tree: Path) -> set[str]:
     """Names of the contracts that do not hold in this tree."""
     environment = {**os.environ, "PYTHONPATH": str(tree)}
-    command = [LINT_IMPORTS, "--no-cache", "--config", tree / ".importlinter"]
+    command = [str(LINT_IMPORTS), "--no-cache", "--config", str(tree / ".importlinter")]
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     assert "Contracts: " in done.stdout, done.stdout + done.stderr
     broken = set(re.findall(r"^(.+) BROKEN", done.stdout, re.MULTILINE))
