@@ -3,14 +3,15 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from importlib import import_module
+from typing import Any
 
 import msgspec
+import uvloop
 
 from shared import catalogue, migrate
 from shared.bus import connect as bus_connect
-from shared.clock import Clock
 from shared.events import CATALOGUE
 from shared.observe import configure_logs
 from shared.runtime import Runtime
@@ -18,7 +19,7 @@ from shared.service import Service
 from shared.settings import Settings
 
 NAMES = ("ingest", "loyalty", "scoring", "notifications")
-Command = Callable[[argparse.Namespace, Settings], Awaitable[int]]
+Command = Callable[[argparse.Namespace, Settings], Coroutine[Any, Any, int]]
 
 
 def load(names: Sequence[str]) -> list[Service]:
@@ -43,9 +44,8 @@ async def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _first_store(settings: Settings) -> None:
-    from services.ingest.setup import first_store
-
-    for line in await first_store(settings):
+    setup = import_module("services.ingest.setup")
+    for line in await setup.first_store(settings):
         print(line, flush=True)
 
 
@@ -144,8 +144,6 @@ def main() -> int:
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    import uvloop
-
     return uvloop.new_event_loop()
 
 

@@ -1,6 +1,7 @@
 """Documents made from the code: the event catalogue (JSON Schema, AsyncAPI 3) and the topology page."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def _write(documents: Mapping[Path, str], *, check: bool) -> int:
     stale = [path for path, text in documents.items() if not path.exists() or path.read_text() != text]
     if check:
         for path in stale:
-            print(f"stale: {path.relative_to(DOCS.parent)}")
+            sys.stdout.write(f"stale: {path.relative_to(DOCS.parent)}\n")
         return 1 if stale else 0
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)

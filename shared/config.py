@@ -1,6 +1,7 @@
 """The set-up as every service keeps it: accounts, stores, keys, signing keys, from ingest's config topic."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import msgspec
 from sqlalchemy import bindparam, select
@@ -55,8 +56,7 @@ async def key_by_digest(reader: Reader, kernel: KernelTables, digest: str) -> tu
 def decode_config(row: ConfigRow) -> ConfigFact:
     """The fact that a row of the set-up keeps."""
     fact = msgspec.json.decode(row.body, type=CATALOGUE[row.type])
-    assert isinstance(fact, ConfigFact)
-    return fact
+    return cast(ConfigFact, fact)
 
 
 class ConfigList:

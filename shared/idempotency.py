@@ -2,6 +2,7 @@
 
 import msgspec
 
+from shared.clock import machine_now
 from shared.db.base import Tx
 from shared.errors import Refused
 from shared.tables import IdempotencyRow, KernelTables
@@ -21,7 +22,7 @@ async def claim(tx: Tx, kernel: KernelTables, call: Remembered) -> IdempotencyRo
 
     Raises Refused 422 `idempotency_key_reused` when the key came with another body.
     """
-    row = IdempotencyRow(call.account, call.route, call.key, call.body_hash, 0, b"", tx.now)
+    row = IdempotencyRow(call.account, call.route, call.key, call.body_hash, 0, b"", machine_now())
     if await tx.insert_new(kernel.idempotency, [row], ("key",)):
         return None
     found = await tx.fetch_by_keys(kernel.idempotency, [(call.account, call.route, call.key)], IdempotencyRow)
@@ -32,5 +33,5 @@ async def claim(tx: Tx, kernel: KernelTables, call: Remembered) -> IdempotencyRo
 
 async def remember(tx: Tx, kernel: KernelTables, call: Remembered, status: int, text: bytes) -> None:
     """Keep the answer with the effect."""
-    row = IdempotencyRow(call.account, call.route, call.key, call.body_hash, status, text, tx.now)
+    row = IdempotencyRow(call.account, call.route, call.key, call.body_hash, status, text, machine_now())
     await tx.upsert_many(kernel.idempotency, [row])

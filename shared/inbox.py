@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from shared.bus.base import HEARTBEAT, Record, Subscription
-from shared.clock import machine_seconds
+from shared.clock import machine_now, machine_seconds
 from shared.config import take_config
 from shared.db.base import Database, Tx
 from shared.errors import Unavailable
@@ -40,7 +40,7 @@ _heartbeat = msgspec.json.Decoder(Heartbeat).decode
 
 
 class BatchSize:
-    """How many facts the next batch may have, so that judging it takes about 20 ms; a heartbeat of each partition fits in."""
+    """How many facts the next batch may have, so that judging it takes about 20 ms; heartbeats always fit in."""
 
     def __init__(self, fixed: int | None = None) -> None:
         self._fixed = fixed
@@ -113,7 +113,10 @@ class Inbox:
             await subscription.close()
 
     async def step(self, wait_seconds: float = 0.5) -> int:
-        """Take in one batch; gives the number of records read. Raises Unavailable after going back to what was committed."""
+        """Take in one batch; gives the number of records read.
+
+        Raises Unavailable after going back to what was committed.
+        """
         subscription = await self.join()
         records = await subscription.fetch(self.size.size, wait_seconds)
         if not records:
@@ -181,7 +184,8 @@ class Inbox:
         if not events:
             return []
         ids = {event.id: event for event in events}
-        rows = [InboxRow(id_, tx.now) for id_ in ids]
+        taken = machine_now()
+        rows = [InboxRow(id_, taken) for id_ in ids]
         new = {row[0] for row in await tx.insert_new(self.kernel.inbox, rows, ("id",))}
         return [event for event in ids.values() if event.id in new]
 

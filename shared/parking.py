@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import select, update
 
 from shared.db.base import Query, Tx
+from shared.db.types import EPOCH
 from shared.errors import StopTheLine
 from shared.events.base import CATALOGUE, Event, Fact, Lane, decode, encode
 from shared.events.ingest import ConsentChanged, CustomerErased
@@ -73,7 +74,7 @@ class Parking:
         self._held: set[tuple[str, str]] = set()
         self._rows: list[ParkedRow] = []
         self._in_a_row: set[tuple[str, str]] = set()
-        self._now: datetime | None = None
+        self._now = EPOCH
         table = kernel.parked
         self._any = Query(select(table.c.seq).limit(1))
 
@@ -111,7 +112,6 @@ class Parking:
 
     def queue_behind(self, item: Work) -> None:
         """Set a piece of work behind the parked ones of its customer."""
-        assert self._now is not None
         self._add(item, BEHIND, "", self._now)
 
     def _add(self, item: Work, reason: str, detail: str, now: datetime) -> None:

@@ -110,7 +110,7 @@ class Relay:
         async with self.db.read() as reader:
             moment = await reader.machine_now() + offset
         async with self.db.read() as reader:
-            oldest: dict[str, datetime] = {account: first for account, first in await reader.fetch(self._behind)}
+            oldest: dict[str, datetime] = {row[0]: row[1] for row in await reader.fetch(self._behind)}
             untaken = self.service.untaken
             for account, recorded in await reader.fetch(untaken) if untaken else ():
                 oldest[account] = min(recorded, oldest.get(account, recorded))

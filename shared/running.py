@@ -14,6 +14,7 @@ from shared.db import connect as db_connect
 from shared.db.base import Database, Tx
 from shared.errors import Unavailable
 from shared.events.config import TOPIC as CONFIG_TOPIC
+from shared.housekeeping import Housekeeping
 from shared.inbox import Inbox
 from shared.parking import unpack
 from shared.relay import Relay
@@ -46,6 +47,7 @@ class Running:
         self.timers = Timers(service, self.db, writer, batch_size)
         self.relay = Relay(service, self.db, bus, clock, writer)
         self.access = Access(self, self.catch_up)
+        self.housekeeping = Housekeeping(self.db, bus, self.kernel)
         self.setup_read = service.owns_setup
         self._judge = Judge(service, writer)
         self._caught_up_at = -1e9
@@ -64,17 +66,18 @@ class Running:
         return await self._judge.command(tx, command, act)
 
     async def catch_up(self) -> bool:
-        """Before a 401: wait up to a second until the set-up is read to its end; at most once a second. False if it cannot be."""
+        """Before a 401: wait up to a second, at most once a second, until the set-up is read to its end."""
         if self.service.owns_setup or machine_seconds() - self._caught_up_at < 1:
             return False
         self._caught_up_at = machine_seconds()
         try:
             async with asyncio.timeout(1):
                 end = (await self.bus.ends(CONFIG_TOPIC))[0]
-                while await self._read_to() < end:
+                while await self._read_to() < end:  # noqa: ASYNC110 - another process may be the one that reads
                     await asyncio.sleep(0.02)
         except (Unavailable, TimeoutError):
             return False
+        self.housekeeping = Housekeeping(self.db, bus, self.kernel)
         self.setup_read = True
         return True
 
@@ -88,7 +91,8 @@ class Running:
     async def is_ready(self) -> bool:
         """Whether HTTP can be answered: the database is there and the set-up was ever read to its end."""
         if not self.setup_read:
-            self.setup_read = await self._read_to() >= max(1, (await self.bus.ends(CONFIG_TOPIC))[0])
+            self.housekeeping = Housekeeping(self.db, bus, self.kernel)
+        self.setup_read = await self._read_to() >= max(1, (await self.bus.ends(CONFIG_TOPIC))[0])
         async with self.db.read() as reader:
             await reader.machine_now()
         return self.setup_read
@@ -103,7 +107,7 @@ class Running:
         return moved
 
     async def redrive(self) -> dict[str, int]:
-        """Run parked work again, each customer's line in order until one fails; gives how many ran and how many stay."""
+        """Run parked work again, each customer's line in order until one fails; gives how many ran and stay."""
         lines = await self._parked_lines()
         ran = 0
         for account, customer in lines:

@@ -144,6 +144,7 @@ class Runtime:
                 "relay": one.publish,
                 "inbox": one.inbox.step,
                 "timers": one.timers.step,
+                "housekeeping": one.housekeeping.step,
                 **{name: loop.step for name, loop in one.loops.items()},
             }
             for name, step in steps.items():

@@ -66,7 +66,7 @@ class ParkedRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class HeartbeatRow(msgspec.Struct, frozen=True, gc=False):
-    """How far ingest had got, by partition: every live fact recorded before `at` is in front of it, but for `behind`."""
+    """How far ingest had got: every live fact recorded before `at` is in front of it in its partition, but `behind`."""
 
     partition: int
     at: datetime

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4, uuid5
 
 import msgspec
@@ -90,14 +90,14 @@ def install(app: FastAPI) -> None:
         return problem_of(error)
 
     async def invalid(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        faults = [(pointer_of(found["loc"][1:]), str(found["msg"])) for found in error.errors()]
+        details = cast(RequestValidationError, error).errors()
+        faults = [(pointer_of(found["loc"][1:]), str(found["msg"])) for found in details]
         return problem(400, "malformed", faults[0][1] if faults else "malformed", errors=faults)
 
     async def http(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
+        status, detail = cast(HTTPException, error).status_code, cast(HTTPException, error).detail
         codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "malformed"}
-        return problem(error.status_code, codes.get(error.status_code, "refused"), str(error.detail))
+        return problem(status, codes.get(status, "refused"), str(detail))
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(Unavailable, refused)
@@ -123,7 +123,7 @@ def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) 
     return Response(_encode(body), status, headers, "application/json")
 
 
-async def perform(
+async def perform(  # noqa: PLR0913 - all but the request by name
     request: Request,
     *,
     caller: Caller,

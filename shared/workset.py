@@ -292,7 +292,7 @@ class WorkSet(ABC):
         customer: str | None = None,
         unguarded: bool = False,
     ) -> None:
-        """Set or move the timer `kind:name` of the account; it fires when business time and ingest's heartbeats pass `due`."""
+        """Set or move the timer `kind:name`; it fires when business time and ingest's heartbeats have passed `due`."""
         work = self.work
         owner = work.customer if customer is None else customer
         correlation = getattr(work, "correlation", None) or work.id

@@ -96,12 +96,12 @@ class World:
         moved = 0
         for one in self.running:
             for step in self._steps(one):
-                moved += await _tried(step)
+                moved += await tried(step)
         return moved
 
     def _steps(self, one: Running) -> list[Any]:
         loops = [loop.step for name, loop in one.loops.items() if name != "accept"]
-        return [*loops, one.publish, lambda: _facts(one), one.timers.step]
+        return [*loops, one.publish, lambda: take_facts(one), one.timers.step]
 
     async def _lagging(self) -> bool:
         for one in self.running:
@@ -157,14 +157,14 @@ class World:
         return await self.runtime.verify(wait_seconds=0)
 
 
-async def _facts(one: Running) -> int:
+async def take_facts(one: Running) -> int:
     """One step of the inbox; heartbeats alone do not count as movement."""
     before = one.inbox.effected
     await one.inbox.step(0.02)
     return one.inbox.effected - before
 
 
-async def _tried(step: Any) -> int:
+async def tried(step: Any) -> int:
     try:
         return int(await step())
     except Unavailable:
@@ -174,7 +174,7 @@ async def _tried(step: Any) -> int:
 async def _accepting(one: Running) -> None:
     accept = one.loops["accept"]
     while True:
-        await _tried(accept.step)
+        await tried(accept.step)
 
 
 @asynccontextmanager

@@ -53,7 +53,7 @@ class Bus(Protocol):
         """Get ready to publish; must not need the broker to be there."""
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
-        """Return once all are durable, in the order given within each partition; raises Unavailable (outcome unknown)."""
+        """Return once all are durable, in order within each partition; raises Unavailable (outcome unknown)."""
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> Subscription:
         """Join a group; a new group starts at the beginning."""
@@ -66,6 +66,9 @@ class Bus(Protocol):
 
     async def make_topics(self, topics: Sequence[str]) -> None:
         """Create the topics that are missing."""
+
+    async def trim(self) -> None:
+        """Drop records past their retention, where the bus does not do so by itself."""
 
     async def close(self) -> None:
         """Let go of every connection."""

@@ -163,6 +163,9 @@ class KafkaBus:
             if missing:
                 await admin.create_topics(missing)
 
+    async def trim(self) -> None:
+        """Nothing to do: the broker keeps to the topics' retention."""
+
     async def _looker(self) -> AIOKafkaConsumer:
         """A client outside any group that looks up ends."""
         if self._reader is None:

@@ -12,6 +12,7 @@ import msgspec
 from shared.bus.base import HEARTBEAT, Outgoing, Record
 from shared.clock import machine_now
 from shared.db.sqlite import Thread
+from shared.errors import Unavailable
 from shared.partition import SINGLE, partitions_of
 
 SCHEMA = """
@@ -46,7 +47,8 @@ class LogBus:
     @property
     def thread(self) -> Thread:
         """The connection's thread."""
-        assert self._thread is not None, "the log is not open"
+        if self._thread is None:
+            raise Unavailable("the log is not open")
         return self._thread
 
     async def close(self) -> None:
@@ -102,20 +104,19 @@ class LogSubscription:
     async def fetch(self, limit: int, wait_seconds: float) -> list[Record]:
         """Records past the cursor, partition by partition."""
         news = self._bus.news()
-        if self._at is None:
-            self._at = await self._bus.thread.run(lambda con: _cursors(con, self._group, self._topics))
-        found = await self._read(limit)
+        at = self._at
+        if at is None:
+            at = self._at = await self._bus.thread.run(lambda con: _cursors(con, self._group, self._topics))
+        found = await self._read(at, limit)
         if not found and wait_seconds > 0:
             try:
                 await asyncio.wait_for(news.wait(), wait_seconds)
             except TimeoutError:
                 return []
-            found = await self._read(limit)
+            found = await self._read(at, limit)
         return found
 
-    async def _read(self, limit: int) -> list[Record]:
-        at = self._at
-        assert at is not None
+    async def _read(self, at: dict[tuple[str, int], int], limit: int) -> list[Record]:
         rows = await self._bus.thread.run(lambda con: _read(con, self._topics, at, limit))
         for topic, partition, offset, *_rest in rows:
             at[topic, partition] = offset + 1
@@ -149,7 +150,8 @@ def _append(con: sqlite3.Connection, records: Sequence[Outgoing], now: float) ->
                 tips[place] = list(row) if row else [0, -1]
             _append_one(con, record, tips[place], now)
         con.executemany(
-            "INSERT INTO tip VALUES (?, ?, ?, ?) ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next, beat = excluded.beat",
+            "INSERT INTO tip VALUES (?, ?, ?, ?) ON CONFLICT (topic, partition) "
+            "DO UPDATE SET next = excluded.next, beat = excluded.beat",
             [(topic, partition, *tip) for (topic, partition), tip in tips.items()],
         )
         con.execute("COMMIT")
@@ -160,7 +162,7 @@ def _append(con: sqlite3.Connection, records: Sequence[Outgoing], now: float) ->
 
 
 def _append_one(con: sqlite3.Connection, record: Outgoing, tip: list[int], now: float) -> None:
-    """Append one record; of heartbeats only the newest of each partition is kept, of the set-up the newest of each key."""
+    """Append one record, over the older heartbeat of its partition or the older state of its thing of the set-up."""
     offset, beat = tip
     if record.key == HEARTBEAT:
         if beat >= 0:
@@ -199,8 +201,8 @@ def _read(
         if len(rows) >= limit:
             break
         rows += con.execute(
-            "SELECT topic, partition, offset, key, head, body FROM record WHERE topic = ? AND partition = ? AND offset >= ? "
-            "ORDER BY offset LIMIT ?",
+            "SELECT topic, partition, offset, key, head, body FROM record "
+            "WHERE topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?",
             (topic, partition, at[topic, partition], limit - len(rows)),
         ).fetchall()
     return rows
@@ -209,7 +211,8 @@ def _read(
 def _commit(con: sqlite3.Connection, rows: Sequence[tuple[str, str, int, int]]) -> None:
     con.execute("BEGIN IMMEDIATE")
     con.executemany(
-        "INSERT INTO cursor VALUES (?, ?, ?, ?) ON CONFLICT (name, topic, partition) DO UPDATE SET next = excluded.next",
+        "INSERT INTO cursor VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (name, topic, partition) DO UPDATE SET next = excluded.next",
         rows,
     )
     con.execute("COMMIT")

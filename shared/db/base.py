@@ -99,7 +99,7 @@ class Tx(Reader):
 
     @abstractmethod
     async def _insert(
-        self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]
+        self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...], *, ignore: bool
     ) -> list[Sequence[Any]]:
         """Insert rows."""
 
@@ -124,13 +124,13 @@ class Tx(Reader):
     async def insert_many(self, table: Table, rows: Sequence[Row], *, ignore_conflicts: bool = False) -> None:
         """Insert rows (structs or tuples, in column order without a self-counting `seq`)."""
         if rows:
-            await self._insert(table, as_tuples(rows), ignore_conflicts, ())
+            await self._insert(table, as_tuples(rows), (), ignore=ignore_conflicts)
 
     async def insert_new(self, table: Table, rows: Sequence[Row], returning: tuple[str, ...]) -> list[Sequence[Any]]:
         """Insert the rows that are not there yet; gives back the named columns of those that were new."""
         if not rows:
             return []
-        new = await self._insert(table, as_tuples(rows), True, returning)
+        new = await self._insert(table, as_tuples(rows), returning, ignore=True)
         out = from_driver([table.columns[name].type for name in returning], self.dialect)
         return [convert_row(row, out) for row in new] if out else new
 

@@ -72,11 +72,11 @@ class _PostgresReader(Reader):
 
 class _PostgresTx(_PostgresReader, Tx):
     async def _insert(
-        self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]
+        self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...], *, ignore: bool
     ) -> list[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
         columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
-        return await self._connection.fetch(sql.insert(ignore, returning), *columns)
+        return await self._connection.fetch(sql.insert(returning, ignore=ignore), *columns)
 
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         sql = sql_of(table, POSTGRES)

@@ -154,10 +154,10 @@ class _SqliteReader(Reader):
 
 class _SqliteTx(_SqliteReader, Tx):
     async def _insert(
-        self, table: Table, rows: list[Sequence[Any]], ignore: bool, returning: tuple[str, ...]
+        self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...], *, ignore: bool
     ) -> list[Sequence[Any]]:
         sql = sql_of(table, SQLITE)
-        text, into = sql.insert(ignore, returning), sql.into
+        text, into = sql.insert(returning, ignore=ignore), sql.into
 
         def act(con: sqlite3.Connection) -> list[Sequence[Any]]:
             if not returning:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Column, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -82,7 +82,7 @@ class TableSql:
         return f"INSERT INTO {self.name} ({names}) VALUES ({marks})"  # noqa: S608
 
     @cache  # noqa: B019 - one object for each table, kept for ever
-    def insert(self, ignore: bool, returning: tuple[str, ...]) -> str:
+    def insert(self, returning: tuple[str, ...], *, ignore: bool) -> str:
         """Insert many, perhaps leaving out those that exist, perhaps giving back columns of those inserted."""
         tail = " ON CONFLICT DO NOTHING" if ignore else ""
         return self._insert_head() + tail + (f" RETURNING {', '.join(returning)}" if returning else "")
@@ -165,8 +165,8 @@ class CompiledQuery:
     """A Core statement as text for one database, with the converters its values need."""
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
-        assert isinstance(compiled, SQLCompiler)
+        options = {"render_postcompile": True}
+        compiled = cast(SQLCompiler, statement.compile(dialect=dialect, compile_kwargs=options))  # type: ignore[attr-defined]
         self._compiled = compiled
         self.text = str(compiled)
         self._names = compiled.positiontup or []

@@ -4,6 +4,7 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import BigInteger, DateTime, LargeBinary, TypeDecorator, Uuid
@@ -41,8 +42,6 @@ class _UidBytes(TypeDecorator[Any]):
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:
         """From bytes."""
-        from uuid import UUID
-
         return None if value is None else UUID(bytes=value)
 
 

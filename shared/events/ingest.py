@@ -270,12 +270,12 @@ class ProductViewed(Fact, frozen=True, kw_only=True):
 
 @fact
 class BehaviourRecorded(Fact, frozen=True, kw_only=True):
-    """A customer did something else that was worth telling: a search, a page, a complaint, an event of the shop's own."""
+    """A customer did something else worth telling: a search, a page, a complaint, an event of the shop's own."""
 
     type: ClassVar[str] = "behaviour.recorded"
     topic: ClassVar[str] = TOPIC
     name: str
-    properties: dict[str, str | int | float | bool | None] = {}
+    properties: dict[str, str | int | float | bool | None] = msgspec.field(default_factory=dict)
 
 
 @fact

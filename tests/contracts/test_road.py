@@ -8,14 +8,13 @@ from shared.events.ingest import CustomerErased, CustomerMerged
 from shared.events.loyalty import OrderRated
 from tests.builders import A_MOMENT, an_event, paid
 from tests.contracts.till import Till, kernel, member
-from tests.world import World
+from tests.world import World, take_facts, tried
 
 
 async def totals(world: World) -> dict[str, int]:
     """What every customer paid."""
-    return {
-        customer: total for customer, total in await world.rows("loyalty", select(member.c.customer, member.c.total))
-    }
+    rows = await world.rows("loyalty", select(member.c.customer, member.c.total))
+    return {str(row[0]): int(row[1]) for row in rows}
 
 
 async def parked(world: World) -> list[tuple[str, str]]:
@@ -78,9 +77,7 @@ async def test_many_customers_failing_in_a_row_stop_the_line(world: World, till:
 
 
 async def _step(world: World) -> None:
-    from tests.world import _facts, _tried
-
-    await _tried(lambda: _facts(world.of("loyalty")))
+    await tried(lambda: take_facts(world.of("loyalty")))
 
 
 async def test_erasure_overtakes_and_empties_the_queue(world: World, till: Till) -> None:
