@@ -77,7 +77,6 @@ class Running:
                     await asyncio.sleep(0.02)
         except (Unavailable, TimeoutError):
             return False
-        self.housekeeping = Housekeeping(self.db, bus, self.kernel)
         self.setup_read = True
         return True
 
@@ -91,8 +90,7 @@ class Running:
     async def is_ready(self) -> bool:
         """Whether HTTP can be answered: the database is there and the set-up was ever read to its end."""
         if not self.setup_read:
-            self.housekeeping = Housekeeping(self.db, bus, self.kernel)
-        self.setup_read = await self._read_to() >= max(1, (await self.bus.ends(CONFIG_TOPIC))[0])
+            self.setup_read = await self._read_to() >= max(1, (await self.bus.ends(CONFIG_TOPIC))[0])
         async with self.db.read() as reader:
             await reader.machine_now()
         return self.setup_read
