@@ -131,7 +131,7 @@ def _told(redemption: Redemption, done: Change, member: Member) -> Redeemed:
     drawn = [Drawn(entry.lot, abs(entry.points)) for entry in done.entries if entry.side == AVAILABLE]
     return Redeemed(
         id=redemption.id,
-        customer=redemption.customer,
+        customer=member.customer,
         points=redemption.points,
         status="reversed" if redemption.reversed_by else "redeemed",
         transaction=done.transaction.id,

@@ -1,0 +1,42 @@
+"""Loyalty's service in either mode."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.loyalty.service import loyalty
+from tests.loyalty.till import Till
+from tests.world import a_world
+
+MODES = [
+    "embedded",
+    pytest.param("distributed", marks=[pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("real")]),
+]
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Where databases and bus are: SQLite and log, or PostgreSQL and Kafka."""
+    if request.param == "embedded":
+        return {}
+    return {
+        "database_url": request.getfixturevalue("postgres_url"),
+        "bus_url": f"kafka://{request.getfixturevalue('kafka_address')}",
+        "topic_prefix": request.getfixturevalue("topic_prefix"),
+    }
+
+
+@pytest.fixture
+async def till(mode: dict[str, Any], tmp_path: Path) -> AsyncIterator[Till]:
+    """A shop whose loyalty runs, in both modes."""
+    async with a_world([loyalty], tmp_path, **mode) as world:
+        yield await Till(world).opened()
+
+
+@pytest.fixture
+async def corner_till(tmp_path: Path) -> AsyncIterator[Till]:
+    """The same, embedded only: for what has no other side in the other mode."""
+    async with a_world([loyalty], tmp_path) as world:
+        yield await Till(world).opened()
