@@ -5,10 +5,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 
 import httpx
 import pytest
 
+from shared.service import Service
 from tests.conftest import do_without
 from tests.real.gateway import CADDYFILE, gateway
 from tests.real.processes import NotToBeHad, free_port
@@ -70,6 +72,12 @@ def test_no_two_services_claim_the_same_path() -> None:
     paths = [path for _, path in CLAIMS]
     assert len(paths) == len(set(paths))
     assert set(_claims()) == set(SERVICES)
+
+
+@pytest.mark.parametrize("name", ["ingest", "loyalty", "scoring"])
+def test_the_gateway_lists_exactly_what_a_service_declares(name: str) -> None:
+    service: Service = getattr(import_module(f"services.{name}.service"), name)
+    assert sorted(_claims()[name]) == sorted(pattern for each in service.prefixes for pattern in (each, f"{each}/*"))
 
 
 @pytest.mark.parametrize(("service", "path"), [claim for claim in CLAIMS if claim[0] != "notifications"])
