@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from services.scoring.models.buying import BuyingModel
 from services.scoring.models.cards import MODELS, Card, Status, fit_purse, fit_rhythm
 from services.scoring.models.histories import Histories
 from services.scoring.models.spending import Spend
@@ -13,6 +14,7 @@ from services.scoring.scores import Cuts, Served
 
 _QUINTILES = (0.2, 0.4, 0.6, 0.8)
 _VIP = 0.95
+_LEAST_FOR_VIPS = 20
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -42,13 +44,18 @@ def refit(known: Known, before: Served) -> Refit:
     model, card = fitted[champion]
     purses, worths = _purses(known, before)
     status = _status(card, worths)
-    rhythm = (model.r, model.alpha, model.a, model.b) if card.sound else before.rhythm
+    rhythm = rhythm_in_force(model, card, before)
     served = Served(
         before.version + 1, champion.name, rhythm, status.value, purses, _cuts(known, occasions, age - span)
     )
     cards = {kind.name: _of(fit, one) for kind, (fit, one) in fitted.items()}
     cards |= {f"gamma_gamma:{currency}": _of(None, one) for currency, one in worths.items()}
     return Refit(served, status.value, cards)
+
+
+def rhythm_in_force(fitted: BuyingModel, card: Card, before: Served) -> tuple[float, ...]:
+    """The new parameters if their fit is sound, else the last good ones."""
+    return (fitted.r, fitted.alpha, fitted.a, fitted.b) if card.sound else before.rhythm
 
 
 def kept(before: Served) -> Served:
@@ -81,7 +88,9 @@ def _cuts(known: Known, occasions: NDArray[np.int64], silent: NDArray[np.int64])
         recency=_quintiles(silent),
         frequency=_quintiles(occasions),
         spend={currency: _quintiles(paid) for currency, paid in spend.items()},
-        vip={currency: int(np.quantile(paid, _VIP)) for currency, paid in spend.items()},
+        vip={
+            currency: int(np.quantile(paid, _VIP)) for currency, paid in spend.items() if len(paid) >= _LEAST_FOR_VIPS
+        },
     )
 
 

@@ -1,7 +1,7 @@
 """The loop that refits models: claim a request, fit outside any transaction, bring the result into force."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -38,8 +38,9 @@ _STORES = Query(select(*_pulse.columns).where(_pulse.c.account == bindparam("acc
 class Refits:
     """One process's share of the refits that are asked for."""
 
-    def __init__(self, running: "Running") -> None:
+    def __init__(self, running: "Running", fit: Callable[[Job], Refit] = WORKER.fit) -> None:
         self._db = running.db
+        self._fit = fit
 
     async def step(self) -> int:
         """Do one refit; gives 0 when none is asked for."""
@@ -48,7 +49,7 @@ class Refits:
             return 0
         job = await self._job(request.account)
         try:
-            done = await asyncio.to_thread(WORKER.fit, job)
+            done = await asyncio.to_thread(self._fit, job)
         except ValueError as error:
             log.warning("refit failed, the last good model is kept", account=request.account, reason=str(error))
             done = Refit(kept(job.before), Status.DEGRADED.value, {})

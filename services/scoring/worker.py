@@ -54,14 +54,22 @@ class Worker:
             except OSError:
                 answer = b""
         if not answer:
+            self.close()
             raise Unavailable("the worker that refits models died")
         refitted = msgspec.msgpack.decode(answer, type=Refit | None)
         if refitted is None:
             raise ValueError("the refit failed")
         return refitted
 
+    @property
+    def pid(self) -> int:
+        """Process id of the worker."""
+        with self._lock:
+            return self._running().pid
+
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
+            self.close()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "services.scoring.worker"],
                 stdin=subprocess.PIPE,

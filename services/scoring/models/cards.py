@@ -21,6 +21,7 @@ RHYTHM = Prior((log(0.5), log(0.3), log(0.8), log(2.0)), (1.0, 1.0, 0.8, 0.8))
 PURSE = Prior((log(4.0), log(2.5), log(0.6)), (1.0, 0.8, 1.0))
 """Of p, q - 1 and v in units of mean order value."""
 
+_MOST_OF_PURSE = (5.0, 5.0, 7.0)  # a shop with a single price has no spread at all: p and q would run away
 _STARTS = [(0.5, 0.3, 0.8, 2.0), (1.0, 1.0, 1.0, 1.0), (0.2, 0.1, 0.2, 4.0)]
 
 
@@ -83,13 +84,13 @@ def fit_rhythm(
 
 
 def fit_purse(spend: Spend, prior: Prior | None = PURSE) -> tuple[GammaGamma, Card]:
-    """Fit order values; below ten customers the prior around their mean is served."""
-    rows = spend.winsorised()
+    """Fit order values above zero; below ten customers the prior around their mean is served."""
+    rows = spend.positive().winsorised()
     if prior and len(rows.orders) < LEAST_REPEATERS:
         mean = float(rows.mean.mean()) if len(rows.mean) else 1.0
         return prior_purse(mean), Card(Status.PRIOR, len(rows.orders), 0, 0.0, 0.0, (), True, rows.digest())
     unit = float(rows.mean.mean())
-    fit = climb(rows.scaled(unit).value_and_gradient, prior, [(4.0, 2.5, 0.6), (1.0, 1.0, 1.0)])
+    fit = climb(rows.scaled(unit).value_and_gradient, prior, [(4.0, 2.5, 0.6), (1.0, 1.0, 1.0)], _MOST_OF_PURSE)
     p, above, v = fit.parameters
     value = rows.value_and_gradient([p, above, v * unit])[0]
     repeaters = int((rows.orders > 1).sum())

@@ -53,23 +53,29 @@ class Fit:
         return self.converged and inside and self.curvature[0] > _FLAT
 
 
-def climb(likelihood: Objective, prior: Prior | None, starts: list[tuple[float, ...]]) -> Fit:
-    """The best parameters from the first start that leads to a sound fit, else from the last start."""
-    fit = _climb_from(likelihood, prior, np.log(np.array(starts[0])))
-    for start in starts[1:]:
-        if fit.sound:
-            return fit
-        fit = _climb_from(likelihood, prior, np.log(np.array(start)))
+def climb(
+    likelihood: Objective, prior: Prior | None, starts: list[tuple[float, ...]], most: tuple[float, ...] = ()
+) -> Fit:
+    """The best parameters from the first start that leads to a sound fit, else from the last start.
+
+    `most` bounds the log parameters from above.
+    """
+    bounds = [(-_WIDEST, top) for top in most or (_WIDEST,) * len(starts[0])]
+    with np.errstate(all="ignore"):  # what is not finite is found out by `sound`
+        fit = _climb_from(likelihood, prior, np.log(np.array(starts[0])), bounds)
+        for start in starts[1:]:
+            if fit.sound:
+                return fit
+            fit = _climb_from(likelihood, prior, np.log(np.array(start)), bounds)
     return fit
 
 
-def _climb_from(likelihood: Objective, prior: Prior | None, start: Column) -> Fit:
+def _climb_from(likelihood: Objective, prior: Prior | None, start: Column, bounds: list[tuple[float, float]]) -> Fit:
     def cost(logs: Column) -> tuple[float, Column]:
         value, gradient = likelihood(np.exp(logs))
         penalty, pull = prior.penalty(logs) if prior else (0.0, np.zeros_like(logs))
         return penalty - value, pull - gradient * np.exp(logs)
 
-    bounds = [(-_WIDEST, _WIDEST)] * len(start)
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-13, "gtol": 1e-6})
     slope = np.asarray(cost(found.x)[1])
     flat_enough = float(np.abs(slope).max()) < 1e-3 * max(1.0, abs(float(found.fun)))

@@ -41,10 +41,14 @@ class GammaGamma:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spend:
-    """What a Gamma-Gamma model is fitted on: how many orders a customer made, and their mean value (above zero)."""
+    """What a Gamma-Gamma model is fitted on: how many orders a customer made, and their mean value."""
 
     orders: Column
     mean: Column
+
+    def positive(self) -> "Spend":
+        """The same without those who paid nothing, about whom the model has nothing to say."""
+        return Spend(self.orders[self.mean > 0], self.mean[self.mean > 0])
 
     def winsorised(self) -> "Spend":
         """The same with means cut off at three times their 99th percentile."""
