@@ -32,7 +32,7 @@ def learn(state: CartState, claim: CartClaim) -> CartState:
     if state.ended_at is not None:
         if claim.at <= state.ended_at:
             return state
-        if state.changed_at is None or state.changed_at <= state.ended_at:
+        if not has_begun(state):
             state = CartState(ended_at=state.ended_at)
     known = claim.step is not None and any(step.id == claim.step.id for step in state.steps)
     if known:
@@ -72,11 +72,14 @@ def end(state: CartState, at: datetime) -> CartState:
     return replace(state, ended_at=at)
 
 
+def has_begun(state: CartState) -> bool:
+    """Whether anything happened in the cart since the last order that ended one."""
+    return state.changed_at is not None and (state.ended_at is None or state.changed_at > state.ended_at)
+
+
 def is_open(state: CartState) -> bool:
     """Whether the cart holds something that no order has ended."""
-    if state.changed_at is None or (state.ended_at is not None and state.changed_at <= state.ended_at):
-        return False
-    return bool(content(state))
+    return has_begun(state) and bool(content(state))
 
 
 def content(state: CartState) -> tuple[CartLine, ...]:

@@ -17,6 +17,7 @@ from services.ingest.accept import Accept, Parcel, Slice
 from services.ingest.connectors import CONNECTORS, native
 from services.ingest.dialects import DIALECTS
 from services.ingest.sources import Source, source_of
+from services.ingest.vault import vault_of
 from shared.access import Caller, bearer, unauthorized
 from shared.clock import machine_now, machine_seconds
 from shared.errors import Invalid, Refused
@@ -342,7 +343,7 @@ class Webhook(Hot):
         if known is not None and machine_seconds() - known[0] < SOURCE_KEPT_SECONDS:
             return known[1]
         async with self.running.db.read() as reader:
-            found = await source_of(reader, name)
+            found = await source_of(reader, vault_of(self.running.settings), name)
         self._known[name] = (machine_seconds(), found)
         return found
 

@@ -213,5 +213,5 @@ def _name(claimed: Claimed, key: Key, customer: str, holder: IdentityKeyRow | No
         customer=customer,
         origin=holder.origin if holder is not None else customer,
         at=max(before, claimed.at) if verified or holder is None else before,
-        trust=Trust.VERIFIED if verified or (holder is not None and holder.trust is Trust.VERIFIED) else Trust.BROWSER,
+        trust=Trust.VERIFIED if verified or (holder is not None and holder.trust == Trust.VERIFIED) else Trust.BROWSER,
     )

@@ -4,14 +4,16 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 from sqlalchemy import bindparam, func, select
 
-from services.ingest.desk import IngestDesk, Outcome, load, take_in
+from services.ingest.desk import IngestDesk, Outcome
+from services.ingest.loading import load
 from services.ingest.tables import Delivery, delivery
+from services.ingest.taking import take_in
 from shared import tx as carrying
 from shared.clock import machine_seconds
-from shared.config import stores_of
 from shared.db.base import Query, Tx
 from shared.errors import Refused, Unavailable
 from shared.events import Lane
@@ -76,11 +78,12 @@ class Intake:
             return await self._batch(account, lane, most)
         except (Unavailable, AssertionError):
             raise
-        except Exception:
+        except Exception as error:
             if most == 1:
                 raise
+            log.warning("intake halves its batch", error=repr(error))
             self.size.size = max(1, most // 2)  # the store refused what came of it: find the one that spoils it
-            return 0
+            return 1
 
     async def _batch(self, account: str, lane: Lane, most: int) -> int:
         begun = machine_seconds()
@@ -88,7 +91,7 @@ class Intake:
             if not await self._locked(tx, account):
                 return 0
             rows = await tx.fetch(_NEXT, lane=lane.value, account=account, most=most)
-            batch = [Delivery(*row) for row in rows]
+            batch = [msgspec.structs.replace(Delivery(*row), lane=lane) for row in rows]
             if not batch:
                 return 0
             await self._judge(tx, batch)
@@ -105,7 +108,6 @@ class Intake:
 
     async def _judge(self, tx: Tx, batch: Sequence[Delivery]) -> None:
         desk = await load(tx, batch, tx.now)
-        desk.stores = await stores_of(tx, self._running.kernel, batch)
         verdicts = [(item, _verdict(item, desk)) for item in batch]
         await settle(tx, desk, verdicts)
         await carrying.store(tx, self._running.kernel, "ingest", self._running.writer, desk)

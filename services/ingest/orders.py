@@ -118,6 +118,11 @@ def _refunds(state: OrderState, claim: OrderClaim) -> dict[str, RankedRefund]:
     return known
 
 
+def is_whole(state: OrderState) -> bool:
+    """Whether somebody has said what was bought and when."""
+    return state.basket is not None and state.placed_at is not None
+
+
 def fold(state: OrderState, head: OrderHead) -> Order | None:
     """The canonical order; None while nobody has said what was bought and when (a refund that came first)."""
     basket = state.basket

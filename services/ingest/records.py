@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from services.ingest.carts import CartState
-from services.ingest.claims import Key, Trust
+from services.ingest.claims import Key, KeyKind, Trust
 from services.ingest.orders import OrderState
 
 
@@ -46,7 +46,7 @@ class IdentityKeyRow(msgspec.Struct, frozen=True, gc=False):
     """Who goes by a name; `at` is the newest verified claim to it, `origin` the customer who first had it."""
 
     account: str
-    kind: str
+    kind: KeyKind
     store: str
     value: str
     customer: str
@@ -88,50 +88,12 @@ class CartRow(msgspec.Struct, frozen=True):
     state: CartState
 
 
-class ProductRow(msgspec.Struct, frozen=True, gc=False):
-    """A product as it was last seen in an order, cart or view."""
-
-    account: str
-    store: str
-    id: str
-    sku: str
-    title: str
-    categories: tuple[str, ...]
-    url: str
-    recorded: datetime
-
-
 class SuppressionRow(msgspec.Struct, frozen=True, gc=False):
     """Keyed hash of a name that was erased at `at`: what happened before is discarded."""
 
     account: str
     digest: bytes
     at: datetime
-
-
-class AccountRow(msgspec.Struct, frozen=True, gc=False):
-    """A company."""
-
-    account: str
-    name: str
-    recorded: datetime
-    revision: int
-
-
-class StoreRow(msgspec.Struct, frozen=True, gc=False):
-    """One shop of a company."""
-
-    account: str
-    id: str
-    name: str
-    currency: str
-    zone: str
-    locale: str
-    url: str
-    email: str
-    postal_address: str
-    recorded: datetime
-    revision: int
 
 
 class SourceRow(msgspec.Struct, frozen=True, gc=False):
@@ -157,27 +119,10 @@ class SecretRow(msgspec.Struct, frozen=True, gc=False):
     active: bool
 
 
-class ApiKeyRow(msgspec.Struct, frozen=True, gc=False):
-    """An API key; only its SHA-256 is kept, `hint` is how it begins."""
+class AccountSecretRow(msgspec.Struct, frozen=True, gc=False):
+    """What an account keeps to itself: the sealed private key of its customer tokens, and the key of its hashes."""
 
     account: str
-    id: str
-    store: str
-    kind: str
-    digest: str
-    hint: str
-    source: str
-    origins: tuple[str, ...]
-    recorded: datetime
-    revoked: bool
-    revision: int
-
-
-class SigningKeyRow(msgspec.Struct, frozen=True, gc=False):
-    """The EdDSA key that signs an account's customer tokens; the private half is sealed."""
-
-    account: str
-    id: str
+    signing_key: str
     sealed: bytes
-    public_key: str
-    recorded: datetime
+    hash_key: bytes

@@ -1,0 +1,135 @@
+"""What a batch of deliveries has on its desk: persons and their names, orders, carts, read and written by the set."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import bindparam, update
+
+from services.ingest import tables
+from services.ingest.claims import AnyClaim, Key, Trust
+from services.ingest.identity import Claimed, recognise
+from services.ingest.records import AccountSecretRow, CartRow, CustomerRow, IdentityKeyRow, OrderRow, SuppressionRow
+from shared.db import Query, Tx, new_id
+from shared.errors import Refused
+from shared.events.ingest import CustomerMerged
+from shared.tables import AliasRow
+from shared.workset import Added, Keyed, WorkSet
+
+REDACTED = b"[erased]"
+_delivery = tables.delivery
+REDACT = Query(
+    update(_delivery)
+    .where(_delivery.c.account == bindparam("of"), _delivery.c.customer == bindparam("who"))
+    .values(raw=REDACTED)
+)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a delivery: translated, dropped, suppressed, waiting; quarantined and parked come from outside."""
+
+    state: str
+    reason: str = ""
+    customer: str = ""
+
+
+class IngestDesk(WorkSet):
+    """The persons, orders and carts of all deliveries of a batch."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(now)
+        self.customers = Keyed[tuple[str, str], CustomerRow]()
+        self.names = Keyed[tuple[str, Key], IdentityKeyRow]()
+        self.orders = Keyed[tuple[str, str], OrderRow]()
+        self.carts = Keyed[tuple[str, str, str], CartRow]()
+        self.suppressions = Keyed[tuple[str, bytes], SuppressionRow]()
+        self.secrets: dict[str, AccountSecretRow] = {}
+        self.aliases = Added[AliasRow]()
+        self.erased = Added[tuple[str, str]]()
+        self.scrubbed = Added[int]()
+        self.settling = Added[tuple[int, str]]()
+        self.translated: dict[int, list[AnyClaim] | Refused] = {}
+        self.placed: dict[int, str] = {}
+        self.spelled: dict[int, bytes] = {}
+
+    @property
+    def settled(self) -> list[tuple[int, str]]:
+        """Earlier deliveries (by seq) that waited for those of this batch, and what became of them."""
+        return self.settling.rows
+
+    def holder(self, key: Key) -> IdentityKeyRow | None:
+        """Who goes by a name, in the account of the work in hand."""
+        return self.names.get((self.work.account, key))
+
+    def person(self, customer: str) -> CustomerRow:
+        """The person behind an id, after merges."""
+        row = self.customers[self.work.account, customer]
+        while row.merged_into:
+            row = self.customers[self.work.account, row.merged_into]
+        return row
+
+    def digest(self, key: Key) -> bytes:
+        """Keyed hash of a name: what is left of it once it is erased."""
+        secret = self.secrets[self.work.account].hash_key
+        return digest_of(secret, key)
+
+    def suppressed(self, keys: Iterable[Key], at: datetime) -> bool:
+        """Whether any of the names was erased at or after `at`."""
+        for key in keys:
+            found = self.suppressions.get((self.work.account, self.digest(key)))
+            if found is not None and at <= found.at:
+                return True
+        return False
+
+    def recognise(self, keys: tuple[Key, ...], trust: Trust, at: datetime) -> str:
+        """The customer whom a claim is about, found or made; joins and moves what the claim joins and moves."""
+        account = self.work.account
+        before = {key: self.holder(key) for key in keys}
+        claimed = Claimed(account=account, keys=keys, trust=trust, at=at)
+        found = recognise(claimed, self, lambda: CustomerRow(account, new_id("cus"), self.recorded))
+        for name, person in found.persons.items():
+            if self.customers.get((account, name)) != person:
+                self.customers[account, name] = person
+        for key, row in found.names.items():
+            if before.get(key) != row:
+                self.names[account, key] = row
+        for survivor, loser in found.merges:
+            self._merged(survivor, loser)
+        return found.customer
+
+    @property
+    def recorded(self) -> datetime:
+        """Business time at which the work in hand came in."""
+        return getattr(self.work, "recorded", self.now)
+
+    def _merged(self, survivor: str, loser: str) -> None:
+        """Tell of a merge, and hand the loser's open carts to the survivor."""
+        self.emit(CustomerMerged(loser=loser), customer=survivor)
+        self.aliases.append(AliasRow(self.work.account, loser, survivor))
+        for row in list(self.carts.values()):
+            if row.customer == loser and row.account == self.work.account:
+                self.carts[row.account, row.store, row.token] = replace(row, customer=survivor)
+
+    async def store(self, tx: Tx) -> None:
+        """One set-based write for each table."""
+        await tx.upsert_many(tables.customer, self.customers.stored)
+        gone = [(account, key.kind, key.store, key.value) for account, key in self.names.removed]
+        await tx.delete_by_keys(tables.identity_key, gone)
+        await tx.upsert_many(tables.identity_key, self.names.stored)
+        await tx.upsert_many(tables.customer_order, self.orders.stored)
+        await tx.delete_by_keys(tables.cart, self.carts.removed)
+        await tx.upsert_many(tables.cart, self.carts.stored)
+        await tx.upsert_many(tables.suppression, self.suppressions.stored)
+        await tx.upsert_many(tables.kernel.alias, self.aliases.rows)
+        for account, customer in self.erased.rows:
+            await tx.execute(REDACT, of=account, who=customer)
+        scrubbed = [(seq, REDACTED) for seq in self.scrubbed.rows]
+        await tx.update_many(_delivery, by=("seq",), columns=("raw",), rows=scrubbed)
+
+
+def digest_of(secret: bytes, key: Key) -> bytes:
+    """HMAC-SHA256 of a name under an account's own key."""
+    return hmac.new(secret, f"{key.kind}|{key.store}|{key.value}".encode(), hashlib.sha256).digest()

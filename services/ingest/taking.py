@@ -1,0 +1,78 @@
+"""Taking in: what each claim of a delivery changes, and the facts that tell of it."""
+
+from collections.abc import Callable, Sequence
+
+from services.ingest.claims import (
+    AnyClaim,
+    BrowseClaim,
+    CartClaim,
+    ConsentClaim,
+    CustomerClaim,
+    EraseClaim,
+    NoticeClaim,
+    OrderClaim,
+    Trust,
+)
+from services.ingest.desk import IngestDesk, Outcome
+from services.ingest.erasure import erase_named
+from services.ingest.profiles import take_consent, take_profile
+from services.ingest.tables import Delivery
+from services.ingest.taking_carts import take_cart
+from services.ingest.taking_orders import take_order
+from shared.errors import Refused
+from shared.events.ingest import BehaviourRecorded, ProductViewed
+
+VERIFIED_ONLY = (OrderClaim, EraseClaim)
+_BEST = ("waiting", "translated", "suppressed", "dropped")
+
+
+def take_in(delivery: Delivery, desk: IngestDesk) -> Outcome:
+    """Judge one delivery; raises Refused for what is to be quarantined."""
+    claims = desk.translated[delivery.seq]
+    if isinstance(claims, Refused):
+        raise claims
+    outcomes = [_take(claim, delivery, desk) for claim in claims]
+    states = {outcome.state for outcome in outcomes}
+    state = next((name for name in _BEST if name in states), "dropped")
+    if state == "suppressed":
+        desk.scrubbed.append(delivery.seq)
+    customer = next((outcome.customer for outcome in outcomes if outcome.customer), "")
+    reasons = [outcome.reason for outcome in outcomes if outcome.reason and outcome.state == state]
+    return Outcome(state, ",".join(dict.fromkeys([*reasons, *_flags(claims)])), customer)
+
+
+def _flags(claims: Sequence[AnyClaim]) -> list[str]:
+    return [flag for claim in claims for flag in claim.flags]
+
+
+def _take(claim: AnyClaim, delivery: Delivery, desk: IngestDesk) -> Outcome:
+    trust = Trust(delivery.trust)
+    if trust is not Trust.VERIFIED and isinstance(claim, VERIFIED_ONLY):
+        raise Refused("forbidden_for_browser_key", "a browser key may only send behaviour")
+    if isinstance(claim, NoticeClaim):
+        return Outcome("dropped", claim.reason)
+    if not isinstance(claim, OrderClaim) and claim.keys and desk.suppressed(claim.keys, claim.at):
+        return Outcome("suppressed", "erased")
+    return _HANDLERS[type(claim)](claim, desk, desk.placed[delivery.seq], trust)
+
+
+def _browse(claim: BrowseClaim, desk: IngestDesk, store: str, trust: Trust) -> Outcome:
+    """Tell of behaviour under whoever showed it."""
+    customer = desk.recognise(claim.keys, trust, claim.at)
+    if claim.product:
+        fact = ProductViewed(product=claim.product, title=claim.title, categories=claim.categories, url=claim.url)
+        desk.emit(fact, customer=customer, store=store, time=claim.at)
+    else:
+        behaviour = BehaviourRecorded(name=claim.name, properties=claim.properties)
+        desk.emit(behaviour, customer=customer, store=store, time=claim.at)
+    return Outcome("translated", customer=customer)
+
+
+_HANDLERS: dict[type[AnyClaim], Callable[..., Outcome]] = {
+    OrderClaim: take_order,
+    CartClaim: take_cart,
+    BrowseClaim: _browse,
+    CustomerClaim: take_profile,
+    ConsentClaim: take_consent,
+    EraseClaim: erase_named,
+}
