@@ -26,7 +26,11 @@ class StopTheLine(Unavailable):
     """Too many different keys failed in a row: the bug is ours, so nothing more is parked until it is mended."""
 
 
-class NewerVersion(Unavailable):
+class NotYet(Unavailable):
+    """One piece of work has to wait for something else that is on its way: only its partition waits."""
+
+
+class NewerVersion(NotYet):
     """A fact was written by newer code than this: its partition waits for the upgrade."""
 
 

@@ -35,7 +35,7 @@ def health_routes(runtime: "Runtime") -> APIRouter:
     async def pipeline() -> Response:
         loops = [_loop(state) for state in runtime.states]
         parts = [await _part(one) for one in runtime.running]
-        well = all(loop["well"] for loop in loops) and all("error" not in part for part in parts)
+        well = all(loop["well"] for loop in loops) and all(part["well"] for part in parts)
         return answer({"well": well, "loops": loops, "services": parts}, 200 if well else 503)
 
     @router.get("/metrics")
@@ -77,10 +77,17 @@ async def _part(one: "Running") -> dict[str, object]:
             kept = await books.books_of(reader, one.service)
             horizon = await one.timers.horizon(reader)
     except Unavailable as error:
-        return {"service": name, "error": str(error)}
+        return {"service": name, "error": str(error), "well": False}
     parked = sum(kept.parked.values())
     age = None if horizon.lowest is None else (one.clock.now() - horizon.lowest).total_seconds()
     METRICS.parked_now.labels(name).set(parked)
     METRICS.outbox.labels(name).set(kept.outbox)
     METRICS.heartbeat_age.labels(name).set(age or 0)
-    return {"service": name, "parked": parked, "outbox": kept.outbox, "heartbeat_age_seconds": age}
+    return {
+        "service": name,
+        "parked": parked,
+        "outbox": kept.outbox,
+        "heartbeat_age_seconds": age,
+        "facts_wait_for": one.inbox.waiting_for,
+        "well": all(machine_seconds() - since < STALE_SECONDS for since, _reason in one.inbox.waiting.values()),
+    }

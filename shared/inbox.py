@@ -1,18 +1,18 @@
 """Facts from the bus into a service: each takes effect once, in one transaction with what it brings about."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
-from shared.bus.base import HEARTBEAT, Record, Subscription
+from shared.bus.base import HEARTBEAT, Record, Subscription, firsts
 from shared.clock import machine_now, machine_seconds
 from shared.config import take_config
 from shared.db.base import Database, Tx
-from shared.errors import Unavailable
+from shared.errors import NotYet
 from shared.events.base import CATALOGUE, Event, Lane, decode
 from shared.events.config import TOPIC as CONFIG_TOPIC
 from shared.events.config import ConfigFact
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LEAST, MOST = 25, 500
 AIM_SECONDS = 0.020
+REST_SECONDS = 0.5
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -91,7 +92,7 @@ class Inbox:
         self.judge = Judge(service, writer)
         self.size = BatchSize(batch_size)
         self.subscription: Subscription | None = None
-        self.waiting_for = ""
+        self.waiting: dict[tuple[str, int], tuple[float, str]] = {}
         self._wanted = frozenset(fact.type for fact in service.reactions)
         self.effected = 0
 
@@ -112,72 +113,100 @@ class Inbox:
         if subscription is not None:
             await subscription.close()
 
+    @property
+    def waiting_for(self) -> str:
+        """Why facts wait, or ''."""
+        return "; ".join(sorted({reason for _since, reason in self.waiting.values()}))
+
     async def step(self, wait_seconds: float = 0.5) -> int:
         """Take in one batch; gives the number of records read.
 
-        Raises Unavailable after going back to what was committed.
+        Whatever fails, nothing is passed over: what was fetched is fetched again. Raises what went wrong, but for
+        facts that have to wait for something else: their partitions rest, the others go on.
         """
         subscription = await self.join()
         records = await subscription.fetch(self.size.size, wait_seconds)
         if not records:
             return 0
         try:
-            await self.take(records)
-            await subscription.commit(records)
-        except Unavailable as error:
-            self.waiting_for = str(error)
-            await subscription.rewind()
+            await self._work_off(subscription, records)
+        except NotYet:
+            await self._part_by_part(subscription, records)
+        except Exception as error:
+            self._waits(records, error)
+            await subscription.rewind(records)
             raise
-        self.waiting_for = ""
         return len(records)
 
+    async def _work_off(self, subscription: Subscription, records: Sequence[Record]) -> None:
+        await self.take(records)
+        await subscription.commit(records)
+        for place in firsts(records):
+            self.waiting.pop(place, None)
+
+    async def _part_by_part(self, subscription: Subscription, records: Sequence[Record]) -> None:
+        """Each partition by itself, so that only the one that has to wait does."""
+        parts = [[r for r in records if (r.topic, r.partition) == place] for place in firsts(records)]
+        for at, part in enumerate(parts):
+            try:
+                await self._work_off(subscription, part)
+            except NotYet as error:
+                self._waits(part, error)
+                await subscription.rewind(part, REST_SECONDS)
+            except Exception:
+                await subscription.rewind([record for left in parts[at:] for record in left])
+                raise
+
+    def _waits(self, records: Sequence[Record], error: Exception) -> None:
+        for place in firsts(records):
+            since, _reason = self.waiting.get(place, (machine_seconds(), ""))
+            self.waiting[place] = (since, str(error))
+
     async def take(self, records: Sequence[Record]) -> None:
-        """Give a batch its effect, in one transaction; halves it when the store refuses what came of it."""
-        facts = [
-            r
-            for r in records
-            if r.key != HEARTBEAT and r.topic != CONFIG_TOPIC and r.headers["ce_type"] in self._wanted
-        ]
-        config = [r for r in records if r.topic == CONFIG_TOPIC]
+        """Give a batch its effect, in one transaction; halves it when the store refuses what came of it.
+
+        What it tells of the set-up is kept first, in a transaction of its own: facts may be waiting for it.
+        """
+        await self._keep_setup([record for record in records if record.topic == CONFIG_TOPIC])
+        told = [record for record in records if record.key != HEARTBEAT and record.topic != CONFIG_TOPIC]
+        facts = [record for record in told if record.headers["ce_type"] in self._wanted]
         events = [event for event in map(event_of, facts) if event is not None]
+        beats = [record for record in records if record.key == HEARTBEAT]
+        if not events and not beats:
+            return
         begun = machine_seconds()
         try:
-            await self._effect(events, config, records, park=False)
+            await self._effect(events, beats)
         except StoreFailed as error:
-            await self._halved(events, config, records, error)
+            await self._halved(events, error)
+            await self._effect((), beats)
         took = machine_seconds() - begun
-        self.effected += len(events) + len(config)
+        self.effected += len(events)
         self.size.measured(len(events), took)
         if events:
             METRICS.judged.labels(self.service.name, "facts").inc(len(events))
             METRICS.batch.labels(self.service.name, "facts").observe(took)
 
-    async def _effect(
-        self, events: Sequence[Event[Any]], config: Sequence[Record], records: Sequence[Record], *, park: bool
-    ) -> None:
+    async def _effect(self, events: Sequence[Event[Any]], beats: Sequence[Record], *, park: bool = False) -> None:
         async with self.db.write() as tx:
-            await self._take_config(tx, config)
             new = await self._new(tx, events)
             if new and park:
                 await self.judge.park_whole(tx, new)
             elif new:
                 await self.judge.judge(tx, new)
-            await self._take_heartbeats(tx, records)
+            await self._take_heartbeats(tx, beats)
 
-    async def _halved(
-        self, events: Sequence[Event[Any]], config: Sequence[Record], records: Sequence[Record], error: StoreFailed
-    ) -> None:
+    async def _halved(self, events: Sequence[Event[Any]], error: StoreFailed) -> None:
         if len(events) == 1:
             self.judge.spoiled_by = f"{type(error.__cause__).__name__}: {error}"
-            await self._effect(events, config, records, park=True)
+            await self._effect(events, (), park=True)
             return
         middle = len(events) // 2
         for part in (events[:middle], events[middle:]):
             try:
-                await self._effect(part, config, (), park=False)
+                await self._effect(part, ())
             except StoreFailed as worse:
-                await self._halved(part, config, (), worse)
-        await self._effect((), (), records, park=False)
+                await self._halved(part, worse)
 
     async def _new(self, tx: Tx, events: Sequence[Event[Any]]) -> list[Work]:
         """The events that were not taken in before, in order."""
@@ -189,30 +218,26 @@ class Inbox:
         new = {row[0] for row in await tx.insert_new(self.kernel.inbox, rows, ("id",))}
         return [event for event in ids.values() if event.id in new]
 
-    async def _take_config(self, tx: Tx, records: Iterable[Record]) -> None:
+    async def _keep_setup(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
         events = [event for event in map(event_of, records) if event is not None]
-        if events and not self.service.owns_setup:  # the owner of the set-up has it already
-            await take_config(tx, self.kernel, [event for event in events if isinstance(event.fact, ConfigFact)])
-        ends = [record.offset + 1 for record in records]
-        if ends:
-            await tx.upsert_many(self.kernel.progress, [(CONFIG_TOPIC, 0, max(ends))])
+        async with self.db.write() as tx:
+            if not self.service.owns_setup:  # the owner of the set-up has it already
+                await take_config(tx, self.kernel, [event for event in events if isinstance(event.fact, ConfigFact)])
+            await tx.upsert_many(self.kernel.progress, [(CONFIG_TOPIC, 0, max(r.offset for r in records) + 1)])
+        self.effected += len(records)
 
     async def _take_heartbeats(self, tx: Tx, records: Sequence[Record]) -> None:
         newest: dict[int, Heartbeat] = {}
         for record in records:
-            if record.key == HEARTBEAT:
-                beat = _heartbeat(record.body)
-                known = newest.get(record.partition)
-                if known is None or beat.at > known.at:
-                    newest[record.partition] = beat
+            beat = _heartbeat(record.body)
+            known = newest.get(record.partition)
+            if known is None or beat.at > known.at:
+                newest[record.partition] = beat
         if not newest:
             return
         held = await tx.fetch_by_keys(self.kernel.heartbeat, [(partition,) for partition in newest], HeartbeatRow)
         later = {row.partition for row in held if row.at >= newest[row.partition].at}
         rows = [HeartbeatRow(p, beat.at, beat.behind) for p, beat in sorted(newest.items()) if p not in later]
         await tx.upsert_many(self.kernel.heartbeat, rows)
-
-
-async def yield_to_others() -> None:
-    """Let HTTP answer between two batches."""
-    await asyncio.sleep(0)

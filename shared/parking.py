@@ -1,7 +1,7 @@
 """Where work waits that our code failed on, and what queues behind it, by customer."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -129,6 +129,13 @@ class Parking:
         self._rows = []
         self._held = set()
 
+    def drop(self, account: str, customer: str) -> dict[str, int]:
+        """Drop what this batch was going to park of an erased customer; gives the facts by the books' names."""
+        gone = [row for row in self._rows if (row.account, row.customer) == (account, customer)]
+        self._rows = [row for row in self._rows if (row.account, row.customer) != (account, customer)]
+        self._held.discard((account, customer))
+        return _erased((row.kind, row.type) for row in gone)
+
     async def store(self, tx: Tx) -> None:
         """Write what this batch parked."""
         rows, self._rows = self._rows, []
@@ -148,14 +155,18 @@ class Parking:
         """Delete everything parked of these customers; gives how many facts of each type, as the books name them."""
         rows = await tx.fetch_by_keys(self.kernel.parked, names, _kind_and_type, by=("account", "customer"))
         await tx.delete_by_keys(self.kernel.parked, names, by=("account", "customer"))
-        facts = Counter(type_ for kind, type_ in rows if kind == "event")
-        return {f"erased:{CATALOGUE[type_].topic}:{type_}": number for type_, number in facts.items()}
+        return _erased(rows)
 
 
 def _overtakes(item: Work) -> bool:
     if not isinstance(item, Event) or not isinstance(item.fact, OVERTAKERS):
         return False
     return not (isinstance(item.fact, ConsentChanged) and item.fact.granted)
+
+
+def _erased(rows: Iterable[tuple[str, str]]) -> dict[str, int]:
+    facts = Counter(type_ for kind, type_ in rows if kind == "event")
+    return {f"erased:{CATALOGUE[type_].topic}:{type_}": number for type_, number in facts.items()}
 
 
 def _kind_and_type(_seq: int, _account: str, _customer: str, kind: str, type_: str, *_rest: Any) -> tuple[str, str]:

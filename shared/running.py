@@ -137,8 +137,8 @@ class Running:
                 if row is None:
                     return False
                 seq, kind, item = row
-                await tx.delete_by_keys(parked, [(seq,)])
-                await self._judge.judge(tx, [unpack(kind, item)], park=False)
+                if await tx.delete_by_keys(parked, [(seq,)]):  # else another redrive has just run it
+                    await self._judge.judge(tx, [unpack(kind, item)], park=False)
         except Exception as error:  # noqa: BLE001 - it stays parked, first of its line
             log.warning("redrive stopped", customer=customer, reason=str(error))
             return False

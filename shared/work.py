@@ -10,7 +10,7 @@ import structlog
 from shared import tx as carrying
 from shared.config import stores_of
 from shared.db.base import Tx
-from shared.errors import Unavailable
+from shared.errors import NotYet, Unavailable
 from shared.events.base import Event
 from shared.events.ingest import CustomerErased, CustomerMerged
 from shared.observe import METRICS
@@ -37,19 +37,14 @@ class Judge:
         self.spoiled_by = ""
         self._reactions = {fact.type: react for fact, react in service.reactions.items()}
 
-    async def judge(
-        self, tx: Tx, work: Sequence[Work], *, park: bool = True, past_parked: bool = False
-    ) -> WorkSet | None:
+    async def judge(self, tx: Tx, work: Sequence[Work], *, park: bool = True) -> WorkSet | None:
         """Judge a batch within `tx` and write what comes of it; gives the desk, or None when nothing was left to judge.
 
         With `park` a failing item is parked and later ones of its customer queue behind it; without it its error is
-        raised. `past_parked` judges even what a parked item of the same customer would hold back (redrive).
+        raised, and what a parked item would hold back is judged all the same (redrive).
         """
-        await self._record_merges(tx, work)
-        work = await self._resolved(tx, work)
-        await self._queue_together(tx, work)
-        await self._empty_queues(tx, work)
-        if park and not past_parked:
+        work = await self._in_hand(tx, work)
+        if park:
             work = await self.parking.hold_back(tx, work)
         if not work:
             await self.parking.store(tx)
@@ -61,7 +56,7 @@ class Judge:
 
     async def command(self, tx: Tx, command: Command, act: Callable[[Command, Any], Any]) -> Any:
         """Judge one API call and write what comes of it; gives what `act` gave, raises what it raised."""
-        work = await self._resolved(tx, [command])
+        work = await self._in_hand(tx, [command])
         desk = await self._desk(tx, work)
         desk.begin(work[0])
         outcome = act(cast(Command, work[0]), desk)
@@ -71,14 +66,22 @@ class Judge:
 
     async def park_whole(self, tx: Tx, work: Sequence[Work]) -> None:
         """Park work whose result the store refuses, with `spoiled_by` as the reason."""
-        for item in await self.parking.hold_back(tx, await self._resolved(tx, work)):
+        for item in await self.parking.hold_back(tx, await self._in_hand(tx, work)):
             self.parking.park(item, self.spoiled_by, "", tx.now)
         await self.parking.store(tx)
 
-    async def _desk(self, tx: Tx, work: Sequence[Work]) -> WorkSet:
-        names = customers(work)
+    async def _in_hand(self, tx: Tx, work: Sequence[Work]) -> list[Work]:
+        """Work under its customers' living names, their rows locked: only now may their parked lines be read."""
+        await self._record_merges(tx, work)
+        resolved = await self._resolved(tx, work)
+        names = customers(resolved)
         await self._lock(tx, names)
         await self._unmoved(tx, names)
+        await self._queue_together(tx, resolved)
+        await self._empty_queues(tx, resolved)
+        return resolved
+
+    async def _desk(self, tx: Tx, work: Sequence[Work]) -> WorkSet:
         desk: WorkSet = await self.service.load(tx, work)
         desk.stores = await stores_of(tx, self.kernel, work)
         return desk
@@ -102,9 +105,9 @@ class Judge:
             desk.begin(item)
             try:
                 self.react(item, desk)
-            except Unavailable:
+            except Unavailable as error:
                 self.parking.forget()
-                raise
+                raise NotYet(str(error)) from error
             except Exception as error:
                 desk.discard()
                 if not park:
@@ -113,6 +116,8 @@ class Judge:
             else:
                 desk.keep()
                 self.parking.went_well()
+                if isinstance(item, Event) and isinstance(item.fact, CustomerErased):
+                    desk.counts.update(self.parking.drop(item.account, item.customer))
 
     def _park(self, item: Work, error: Exception, desk: WorkSet) -> None:
         reason = f"{type(error).__name__}: {error}"

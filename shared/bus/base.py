@@ -30,6 +30,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 HEARTBEAT = "heartbeat"
 
 
+def firsts(records: Sequence[Record]) -> dict[tuple[str, int], int]:
+    """The lowest offset of each (topic, partition)."""
+    found: dict[tuple[str, int], int] = {}
+    for record in records:
+        place = (record.topic, record.partition)
+        found[place] = min(record.offset, found.get(place, record.offset))
+    return found
+
+
 class Subscription(Protocol):
     """One member of a consumer group."""
 
@@ -39,8 +48,8 @@ class Subscription(Protocol):
     async def commit(self, records: Sequence[Record]) -> None:
         """Tell that these, and all before them in their partitions, are done with."""
 
-    async def rewind(self) -> None:
-        """Go back to what was committed: the last fetch could not be worked off."""
+    async def rewind(self, records: Sequence[Record], rest_seconds: float = 0.0) -> None:
+        """Have these fetched again, they could not be worked off; their partitions rest so long. Needs no broker."""
 
     async def close(self) -> None:
         """Leave the group."""

@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from shared.bus.base import Outgoing, Record
+from shared.bus.base import Outgoing, Record, firsts
+from shared.clock import machine_seconds
 from shared.errors import Unavailable
 from shared.partition import SINGLE, partitions_of
 
@@ -202,9 +203,11 @@ class KafkaSubscription:
     def __init__(self, consumer: AIOKafkaConsumer, prefix: str) -> None:
         self._consumer = consumer
         self._prefix = prefix
+        self._rests: dict[TopicPartition, float] = {}
 
     async def fetch(self, limit: int, wait_seconds: float) -> list[Record]:
         """Records by partition, in order."""
+        self._wake_rested()
         try:
             found = await self._consumer.getmany(max_records=limit, timeout_ms=int(wait_seconds * 1000))
         except KafkaError as error:
@@ -225,21 +228,31 @@ class KafkaSubscription:
         """Commit offsets; after a rebalance what went elsewhere is left out, the inbox sees to repeats."""
         ends = {TopicPartition(self._prefix + r.topic, r.partition): r.offset + 1 for r in records}
         mine = self._consumer.assignment()
+        kept = {place: end for place, end in ends.items() if place in mine}
+        if not kept:
+            return
         try:
-            await asyncio.wait_for(
-                self._consumer.commit({p: end for p, end in ends.items() if p in mine}), SEND_SECONDS
-            )
+            await asyncio.wait_for(self._consumer.commit(kept), SEND_SECONDS)
         except (*AWAY, ValueError) as error:
             raise Unavailable(f"Kafka: {type(error).__name__}") from error
 
-    async def rewind(self) -> None:
-        """Seek back to the committed offsets."""
-        for place in self._consumer.assignment():
-            try:
-                stored = await asyncio.wait_for(self._consumer.committed(place), SEND_SECONDS)
-            except AWAY as error:
-                raise Unavailable(f"Kafka: {type(error).__name__}") from error
-            self._consumer.seek(place, stored or 0)
+    async def rewind(self, records: Sequence[Record], rest_seconds: float = 0.0) -> None:
+        """Seek back to the first of these in each partition that is still ours; its new owner reads the others."""
+        mine = self._consumer.assignment()
+        for (topic, partition), offset in firsts(records).items():
+            place = TopicPartition(self._prefix + topic, partition)
+            if place in mine:
+                self._consumer.seek(place, offset)
+                if rest_seconds:
+                    self._consumer.pause(place)
+                    self._rests[place] = machine_seconds() + rest_seconds
+
+    def _wake_rested(self) -> None:
+        mine = self._consumer.assignment()
+        for place in [place for place, until in self._rests.items() if until <= machine_seconds()]:
+            del self._rests[place]
+            if place in mine:
+                self._consumer.resume(place)
 
     async def close(self) -> None:
         """Leave the group, within seconds even with the broker away."""

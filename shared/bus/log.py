@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
-from shared.bus.base import HEARTBEAT, Outgoing, Record
-from shared.clock import machine_now
+from shared.bus.base import HEARTBEAT, Outgoing, Record, firsts
+from shared.clock import machine_now, machine_seconds
 from shared.db.sqlite import Thread
 from shared.errors import Unavailable
 from shared.partition import SINGLE, partitions_of
@@ -100,6 +102,7 @@ class LogSubscription:
         self._group = group
         self._topics = tuple(topics)
         self._at: dict[tuple[str, int], int] | None = None
+        self._rests: dict[tuple[str, int], float] = {}
 
     async def fetch(self, limit: int, wait_seconds: float) -> list[Record]:
         """Records past the cursor, partition by partition."""
@@ -117,7 +120,9 @@ class LogSubscription:
         return found
 
     async def _read(self, at: dict[tuple[str, int], int], limit: int) -> list[Record]:
-        rows = await self._bus.thread.run(lambda con: _read(con, self._topics, at, limit))
+        self._rests = {place: until for place, until in self._rests.items() if until > machine_seconds()}
+        rests = frozenset(self._rests)
+        rows = await self._bus.thread.run(lambda con: _read(con, self._topics, at, rests, limit))
         for topic, partition, offset, *_rest in rows:
             at[topic, partition] = offset + 1
         return [
@@ -131,17 +136,32 @@ class LogSubscription:
         rows = [(self._group, topic, partition, following) for (topic, partition), following in ends.items()]
         await self._bus.thread.run(lambda con: _commit(con, rows))
 
-    async def rewind(self) -> None:
-        """Read again from the stored cursor."""
-        self._at = None
+    async def rewind(self, records: Sequence[Record], rest_seconds: float = 0.0) -> None:
+        """Read again from the first of these in each partition."""
+        assert self._at is not None
+        for place, offset in firsts(records).items():
+            self._at[place] = min(offset, self._at[place])
+            self._rests[place] = machine_seconds() + rest_seconds
 
     async def close(self) -> None:
         """Nothing to leave."""
 
 
-def _append(con: sqlite3.Connection, records: Sequence[Outgoing], now: float) -> None:
+@contextmanager
+def _whole(con: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing."""
     con.execute("BEGIN IMMEDIATE")
     try:
+        yield
+        con.execute("COMMIT")
+    except BaseException:
+        if con.in_transaction:
+            con.execute("ROLLBACK")
+        raise
+
+
+def _append(con: sqlite3.Connection, records: Sequence[Outgoing], now: float) -> None:
+    with _whole(con):
         tips: dict[tuple[str, int], list[int]] = {}
         for record in records:
             place = (record.topic, record.partition)
@@ -150,15 +170,10 @@ def _append(con: sqlite3.Connection, records: Sequence[Outgoing], now: float) ->
                 tips[place] = list(row) if row else [0, -1]
             _append_one(con, record, tips[place], now)
         con.executemany(
-            "INSERT INTO tip VALUES (?, ?, ?, ?) ON CONFLICT (topic, partition) "
-            "DO UPDATE SET next = excluded.next, beat = excluded.beat",
+            "INSERT INTO tip VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next, beat = excluded.beat",
             [(topic, partition, *tip) for (topic, partition), tip in tips.items()],
         )
-        con.execute("COMMIT")
-    except BaseException:
-        if con.in_transaction:
-            con.execute("ROLLBACK")
-        raise
 
 
 def _append_one(con: sqlite3.Connection, record: Outgoing, tip: list[int], now: float) -> None:
@@ -191,11 +206,17 @@ def _cursors(con: sqlite3.Connection, group: str, topics: Sequence[str]) -> dict
 
 
 def _read(
-    con: sqlite3.Connection, topics: Sequence[str], at: dict[tuple[str, int], int], limit: int
+    con: sqlite3.Connection,
+    topics: Sequence[str],
+    at: dict[tuple[str, int], int],
+    rests: frozenset[tuple[str, int]],
+    limit: int,
 ) -> list[tuple[str, int, int, str, bytes, bytes]]:
     marks = ", ".join("?" for _ in topics)
     tips = con.execute(f"SELECT topic, partition, next FROM tip WHERE topic IN ({marks})", topics).fetchall()  # noqa: S608
-    behind = [(topic, partition) for topic, partition, following in tips if following > at.get((topic, partition), 0)]
+    waiting = [(topic, partition) for topic, partition, following in tips if following > at.get((topic, partition), 0)]
+    behind = [place for place in waiting if place not in rests]
+    random.shuffle(behind)  # noqa: S311 - a partition that is never empty must not starve the others
     rows: list[tuple[str, int, int, str, bytes, bytes]] = []
     for topic, partition in behind:
         if len(rows) >= limit:
@@ -209,13 +230,12 @@ def _read(
 
 
 def _commit(con: sqlite3.Connection, rows: Sequence[tuple[str, str, int, int]]) -> None:
-    con.execute("BEGIN IMMEDIATE")
-    con.executemany(
-        "INSERT INTO cursor VALUES (?, ?, ?, ?) "
-        "ON CONFLICT (name, topic, partition) DO UPDATE SET next = excluded.next",
-        rows,
-    )
-    con.execute("COMMIT")
+    with _whole(con):
+        con.executemany(
+            "INSERT INTO cursor VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (name, topic, partition) DO UPDATE SET next = excluded.next",
+            rows,
+        )
 
 
 def _lag(con: sqlite3.Connection, group: str, topics: Sequence[str]) -> int:

@@ -29,6 +29,7 @@ AWAY = (
     asyncpg.exceptions.TransactionRollbackError,
     asyncpg.exceptions.LockNotAvailableError,
     asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.PostgresSystemError,
     asyncpg.exceptions.InvalidAuthorizationSpecificationError,
     asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
     asyncpg.exceptions.ReadOnlySQLTransactionError,
@@ -155,7 +156,8 @@ class Postgres(Database):
             with _told_apart():
                 await connection.execute(begin)
                 yield connection
-                await connection.execute("COMMIT")
+                if await connection.execute("COMMIT") != "COMMIT":
+                    raise asyncpg.InterfaceError("a statement had failed: PostgreSQL rolled back instead")
         except BaseException:
             with suppressed(*AWAY):
                 await asyncio.shield(asyncio.wait_for(_roll_back(connection), 2))

@@ -242,11 +242,11 @@ class Sqlite(Database):
         if thread is None:
             raise Unavailable("the database is closed")
         async with self._reading:
-            await thread.run(lambda con: con.execute("BEGIN DEFERRED"))
             try:
+                await thread.run(lambda con: con.execute("BEGIN DEFERRED"))
                 yield _SqliteReader(thread, self._clock.now())
             finally:
-                await asyncio.shield(thread.run(lambda con: con.execute("ROLLBACK")))
+                await asyncio.shield(thread.run(_roll_back))
 
     @asynccontextmanager
     async def _write(self, *, first: bool) -> AsyncIterator[Tx]:
@@ -255,8 +255,8 @@ class Sqlite(Database):
             raise Unavailable("the database is closed")
         await self._turns.take(first=first)
         try:
-            await thread.run(lambda con: con.execute("BEGIN IMMEDIATE"))
-            try:
+            try:  # a cancelled BEGIN is still run by the thread, so it too is rolled back
+                await thread.run(lambda con: con.execute("BEGIN IMMEDIATE"))
                 yield _SqliteTx(thread, self._clock.now())
                 await thread.run(lambda con: con.execute("COMMIT"))
             except BaseException:
