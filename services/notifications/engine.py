@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from services.notifications.journeys.base import EVERY_RUN, After, Await, End, Journey, Learn
+from services.notifications.journeys.base import EVERY_RUN, After, Await, End, Journey, Learn, Start
 from services.notifications.records import Contact, Content, Run, RunState
 from shared.events import Event, Lane
 
@@ -42,6 +42,12 @@ def react(journey: Journey, event: Event[Any], scene: Scene) -> tuple[Change, ..
         if isinstance(event.fact, learn.on):
             return _learn(journey, learn, event, scene)
     return ()
+
+
+def keys(journey: Journey, event: Event[Any]) -> set[str]:
+    """The keys of the runs that an event may be about, EVERY_RUN aside."""
+    about: tuple[Start | End | Learn, ...] = (journey.starts, *journey.ends, *journey.learns)
+    return {part.key(event) for part in about if isinstance(event.fact, part.on)} - {EVERY_RUN}
 
 
 def due(journey: Journey, run: Run) -> datetime | None:
@@ -133,11 +139,16 @@ def _end(journey: Journey, end: End, event: Event[Any], scene: Scene) -> Iterato
         return
     run = known or replace(_blank(journey, key, event), clock=at)
     revision = end.revision(event) if end.revision else None
-    if revision is not None and revision <= run.revision:
+    if (revision is not None and revision <= run.revision) or (end.buys and _counted(run, at)):
         return
     over = revision is not None or run.clock <= at
     run = _bought(replace(run, revision=run.revision if revision is None else revision), end, at)
     yield _stopped(journey, run, end.reason, at) if over else Change(run, due(journey, run))
+
+
+def _counted(run: Run, at: datetime) -> bool:
+    """Whether the run knows of a purchase at `at` already: each revision of an order tells of it again."""
+    return run.state is not RunState.RUNNING and run.bought_at is not None and at <= run.bought_at
 
 
 def _bought(run: Run, end: End, at: datetime) -> Run:

@@ -25,9 +25,10 @@ class RunState(StrEnum):
 
 
 class MessageState(StrEnum):
-    """How far a message has come; UNKNOWN means the server may have it, so it is never sent again by itself."""
+    """How far a message has come; WAITING for its next try, UNKNOWN if the server may have it: never sent again."""
 
     CLAIMED = "claimed"
+    WAITING = "waiting"
     HANDING_OVER = "handing_over"
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -75,6 +76,7 @@ class Content(msgspec.Struct, frozen=True):
     cart: Cart | None = None
     order: str = ""
     number: str = ""
+    placed_at: datetime | None = None
     total: int = 0
     currency: str = ""
     exponent: int = 2
@@ -112,7 +114,10 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One line of the send ledger; `id` is a hash of account, journey version, step, subject, customer and channel."""
+    """One line of the send ledger; `id` is a hash of account, journey version, step, subject, customer and channel.
+
+    `key` names the run; `handed_at` is machine time, all else business time.
+    """
 
     account: str
     id: str
@@ -122,12 +127,12 @@ class Message(msgspec.Struct, frozen=True):
     version: int
     step: str
     key: str
+    subject: str
     channel: str
     purpose: Purpose
     state: MessageState
     detail: str
     attempts: int
-    due_at: datetime
     valid_until: datetime
     claimed_at: datetime
     handed_at: datetime | None = None
@@ -185,3 +190,11 @@ class JourneyStart(msgspec.Struct, frozen=True, gc=False):
     journey: str
     version: int
     started_at: datetime
+
+
+class Shred(msgspec.Struct, frozen=True, gc=False):
+    """A message of an erased customer that its channel may still keep."""
+
+    account: str
+    message: str
+    channel: str

@@ -89,6 +89,16 @@ def compiled(template: str, language: str) -> Compiled:
     return Compiled(_text.from_string(words["subject"]), _html.from_string(to_html(mjml)), _text.from_string(text))
 
 
+@cache
+def _page(name: str, language: str) -> Template:
+    return _html.from_string(_publishing.get_template(f"{name}.html").render(sentences(name, language)))
+
+
+def page(name: str, language: str, values: Mapping[str, Any]) -> str:
+    """One of our own web pages, filled."""
+    return _page(name, language).render(values)
+
+
 def render(template: str, language: str, values: Mapping[str, Any]) -> Rendered:
     """Fill a template; raises RenderError naming a missing variable rather than leave a hole."""
     form = compiled(template, language)

@@ -34,9 +34,10 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 class Channel(Protocol):
-    """A way out of the house."""
+    """A way out of the house; `at_once` letters are handed over side by side, so at most so many can be unknown."""
 
     name: str
+    at_once: int
 
     async def send(self, letter: Letter) -> Outcome:
         """Hand one letter over; raises nothing."""

@@ -6,6 +6,7 @@ a code is certain; silence or a lost connection is unknown.
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +23,7 @@ class SmtpChannel:
     """Sends by one server; each connection carries one letter at a time and is used again."""
 
     name = "email"
+    at_once = 4
 
     def __init__(self, url: str, *, step_seconds: float = STEP_SECONDS) -> None:
         self._url = urlsplit(url)
@@ -51,6 +53,8 @@ class SmtpChannel:
         """Say goodbye on every idle connection."""
         clients, self._idle = self._idle, []
         for client in clients:
+            with suppress(SMTPException, OSError, TimeoutError):
+                await client.quit()
             client.close()
 
     async def _greeted(self, sender: str) -> SMTP:

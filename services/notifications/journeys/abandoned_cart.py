@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from services.notifications.journeys.base import EVERY_RUN, After, Email, End, Journey, Start, always
 from services.notifications.records import Content, Purpose
 from shared.events import Event, Lane
-from shared.events.ingest import CartEmptied, CartEnded, CartFact, CartUpdated, OrderFact, OrderPlaced
+from shared.events.ingest import ORDER_FACTS, CartEmptied, CartEnded, CartFact, CartUpdated, OrderFact
 
 
 def _cart(event: Event[CartFact]) -> str:
@@ -49,7 +49,7 @@ ABANDONED_CART = Journey(
     ),
     ends=(
         End(
-            on=(OrderPlaced,),
+            on=ORDER_FACTS,
             when=always,
             key=_carts_bought,
             at=lambda event: event.fact.order.placed_at,

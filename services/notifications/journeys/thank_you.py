@@ -29,6 +29,7 @@ def _bought(event: Event[OrderFact], known: Content) -> Content:
         known,
         order=order.id,
         number=order.number or order.external_id,
+        placed_at=order.placed_at,
         total=order.total,
         currency=order.currency,
         exponent=order.exponent,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from services.notifications.journeys.base import EVERY_RUN, After, Email, End, Journey, Start, always, unnumbered
 from services.notifications.records import Content, Purpose
 from shared.events import Event, Lane
-from shared.events.ingest import OrderPlaced
+from shared.events.ingest import ORDER_FACTS
 from shared.events.scoring import SegmentEntered
 
 GONE = {"at_risk", "lapsed"}
@@ -38,7 +38,7 @@ WIN_BACK = Journey(
     ),
     ends=(
         End(
-            on=(OrderPlaced,),
+            on=ORDER_FACTS,
             when=always,
             key=lambda _: EVERY_RUN,
             at=lambda event: event.fact.order.placed_at,

@@ -1,0 +1,96 @@
+"""What notifications does with facts: keeps contacts and consent, and lets every journey see what happened."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from services.notifications import contacts
+from services.notifications.desk import Desk
+from services.notifications.engine import Change, Scene, due, keys, react
+from services.notifications.journeys import BY_NAME, JOURNEYS, Journey
+from services.notifications.ledger import withdraw
+from services.notifications.policy import lifted_by_consent
+from services.notifications.records import MessageState, Purpose, Run, RunState, Shred, Suppression
+from shared.db import new_id
+from shared.events import Event
+from shared.events.ingest import ConsentChanged, CustomerErased, CustomerMerged, OrderFact, ProfileUpdated
+
+CHANNEL = "email"
+
+
+def follow(event: Event[Any], desk: Desk) -> None:
+    """Let every journey see a fact."""
+    for journey in JOURNEYS:
+        scene = Scene(desk.contact, _runs(desk, journey, event), desk.since(journey))
+        for change in react(journey, event, scene):
+            desk.apply(journey, change)
+
+
+def follow_order(event: Event[OrderFact], desk: Desk) -> None:
+    """Note when the contact last ordered, then let every journey see the order."""
+    desk.keep_contact(contacts.with_order(desk.contact, event.fact.order, event.store))
+    follow(event, desk)
+
+
+def update_profile(event: Event[ProfileUpdated], desk: Desk) -> None:
+    """Keep the newest profile."""
+    desk.keep_contact(contacts.with_profile(desk.contact, event.fact, event.store, desk.key))
+
+
+def change_consent(event: Event[ConsentChanged], desk: Desk) -> None:
+    """Write the consent ledger's next line and keep the newest word; an opt-in lifts what an opt-out suppressed."""
+    fact = event.fact
+    contact, line = contacts.proven(desk.contact, fact, new_id("cns"), event.recorded)
+    desk.proofs.append(line)
+    contact = contacts.with_consent(contact, contacts.word_of(fact))
+    desk.keep_contact(contact)
+    key = (event.account, contact.address, fact.channel, fact.purpose)
+    held = desk.suppressions.get(key)
+    if fact.granted and held is not None and fact.at > held.since and lifted_by_consent(held.reason):
+        del desk.suppressions[key]
+
+
+def merge_contacts(event: Event[CustomerMerged], desk: Desk) -> None:
+    """Two contacts become one: runs, messages and what was decided move over, the stricter consent holds."""
+    loser = desk.contacts.get((event.account, event.fact.loser))
+    if loser is None or loser.customer == event.customer:
+        return
+    for run in list(desk.runs_of(loser.customer)):
+        moved = replace(run, customer=event.customer)
+        journey = BY_NAME[run.journey]
+        desk.apply(journey, Change(moved, due(journey, moved)))
+    for message in list(desk.messages_of(loser.customer)):
+        desk.keep_message(replace(message, customer=event.customer))
+    desk.moved.append((event.account, loser.customer, event.customer))
+    desk.keep_contact(contacts.merged(desk.contact, loser))
+    del desk.contacts[event.account, loser.customer]
+
+
+def forget_customer(event: Event[CustomerErased], desk: Desk) -> None:
+    """Take away all that is personal; the keyed hash of the address stays and blocks marketing until a new opt-in."""
+    contact = desk.contact
+    for run in list(desk.runs_of(event.customer)):
+        journey = BY_NAME[run.journey]
+        desk.apply(journey, Change(replace(run, state=RunState.ENDED, reason="erased")))
+        del desk.runs[run.account, run.journey, run.key]
+    for message in list(desk.messages_of(event.customer)):
+        if message.state in {MessageState.CLAIMED, MessageState.WAITING}:
+            withdraw(desk, message, "erased")
+        elif message.state in {MessageState.ACCEPTED, MessageState.UNKNOWN}:
+            desk.shreds.append(Shred(message.account, message.id, message.channel))
+    if contact.address:
+        key = (event.account, contact.address, CHANNEL, Purpose.MARKETING.value)
+        if key not in desk.suppressions:
+            desk.suppressions[key] = Suppression(*key, "erased", event.fact.at)
+    desk.forgotten.append((event.account, event.customer))
+    desk.contacts[event.account, event.customer] = contacts.erased(contact, event.fact.at)
+
+
+def _runs(desk: Desk, journey: Journey, event: Event[Any]) -> dict[str, Run]:
+    """The customer's runs of a journey, and those the event names whoever has them."""
+    mine = {run.key: run for run in desk.runs_of(event.customer) if run.journey == journey.name}
+    for key in keys(journey, event):
+        named = desk.runs.get((event.account, journey.name, key))
+        if named is not None:
+            mine[key] = named
+    return mine

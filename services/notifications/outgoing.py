@@ -1,0 +1,158 @@
+"""Handing over: claim in one transaction, call the channel outside any, record in a second one."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid5
+
+import structlog
+from sqlalchemy import bindparam, exists, select
+
+from services.notifications import tables
+from services.notifications.channels import CHANNELS, Channel, Fate, Outcome
+from services.notifications.desk import HAND_OVER, SETTLE, Desk
+from services.notifications.letters import Bureau, Handed, write
+from services.notifications.records import Message, MessageState, Shred
+from services.notifications.render import RenderError
+from services.notifications.tokens import Tokens
+from shared.clock import machine_seconds
+from shared.db.base import Query
+from shared.events.base import NAMESPACE
+from shared.work import Judge
+from shared.workset import Due
+
+if TYPE_CHECKING:
+    from shared.running import Running
+
+log = structlog.get_logger()
+LEASE = timedelta(seconds=60)  # longer than a channel takes for one letter
+LOOK_SECONDS = 5.0
+
+_message, _parked = tables.message, tables.kernel.parked
+_waits = exists().where(_parked.c.account == _message.c.account, _parked.c.customer == _message.c.customer)
+CLAIMED = Query(
+    select(*_message.columns)
+    .where(_message.c.state == MessageState.CLAIMED.value, ~_waits)
+    .order_by(_message.c.claimed_at, _message.c.id)
+    .limit(bindparam("most"))
+)
+LOST = Query(
+    select(*_message.columns).where(
+        _message.c.state == MessageState.HANDING_OVER.value, _message.c.handed_at <= bindparam("before")
+    )
+)
+SHREDS = Query(select(*tables.shred.columns).limit(100))
+KEY = Query(select(tables.house.c.key))
+
+
+class HandOver:
+    """Sends what is claimed; what was being handed over when a process died is looked up or becomes unknown."""
+
+    def __init__(self, running: "Running") -> None:
+        self._running = running
+        self._db = running.db
+        self._judge = Judge(running.service, running.writer)
+        self._channel: Channel = CHANNELS["email"](running.settings)
+        self._bureau: Bureau | None = None
+        self._unrecorded: list[Due] = []
+        self._looked_at = float("-inf")
+        self._alone = running.db.dialect.name == "sqlite"
+
+    async def step(self) -> int:
+        """Hand over some messages; gives how many moved."""
+        await self._record()
+        moved = await self._settle_lost() + await self._shred()
+        handed = await self._claim()
+        if not handed:
+            await self._channel.close()
+            return moved
+        outcomes = await asyncio.gather(*(self._send(one) for one in handed))
+        self._unrecorded = [self._settled(one.message, outcome) for one, outcome in zip(handed, outcomes, strict=True)]
+        await self._record()
+        return moved + len(handed)
+
+    async def _claim(self) -> list[Handed]:
+        """Take a last look at the next messages and write down that their bytes are about to go out."""
+        async with self._db.read() as reader:
+            found = [tables.message_row(*row) for row in await reader.fetch(CLAIMED, most=self._channel.at_once)]
+        if not found:
+            return []
+        async with self._db.write() as tx:
+            work = [_due(HAND_OVER, message, tx.now, {}) for message in found]
+            desk = await self._judge.judge(tx, work, park=False)
+        return [Handed(*row) for row in desk.handed.rows] if isinstance(desk, Desk) else []
+
+    async def _send(self, handed: Handed) -> Outcome:
+        try:
+            letter = write(await self._writing(), handed)
+        except (RenderError, ValueError) as fault:
+            log.warning("render_error", template=handed.message.step, fault=str(fault))
+            return Outcome(Fate.REFUSED, f"render_error: {fault}")
+        return await self._channel.send(letter)
+
+    async def _writing(self) -> Bureau:
+        if self._bureau is None:
+            async with self._db.read() as reader:
+                row = await reader.fetch_one(KEY)
+            settings = self._running.settings
+            tokens = Tokens(row[0] if row else b"")
+            self._bureau = Bureau(settings.mail_from, settings.public_url.rstrip("/"), tokens)
+        return self._bureau
+
+    async def _record(self) -> None:
+        """Write down what became of the letters; kept for the next step if the database is away."""
+        if not self._unrecorded:
+            return
+        async with self._db.write() as tx:
+            await self._judge.judge(tx, self._unrecorded, park=False)
+        self._unrecorded = []
+
+    async def _settle_lost(self) -> int:
+        """Settle what no process is handing over any more."""
+        if machine_seconds() - self._looked_at < LOOK_SECONDS:
+            return 0
+        first = self._looked_at == float("-inf")
+        self._looked_at = machine_seconds()
+        async with self._db.read() as reader:
+            lease = timedelta() if first and self._alone else LEASE
+            before = await reader.machine_now() - lease
+            lost = [tables.message_row(*row) for row in await reader.fetch(LOST, before=before)]
+        self._unrecorded = [self._settled(message, await self._find(message)) for message in lost]
+        await self._record()
+        return len(lost)
+
+    async def _find(self, message: Message) -> Outcome:
+        found = await self._channel.find(message.id)
+        return found or Outcome(Fate.UNKNOWN, "we stopped while handing over")
+
+    def _settled(self, message: Message, outcome: Outcome) -> Due:
+        payload = {
+            "fate": outcome.fate.value,
+            "detail": outcome.detail,
+            "no_such_address": outcome.no_such_address,
+        }
+        return _due(SETTLE, message, self._running.clock.now(), payload)
+
+    async def _shred(self) -> int:
+        """Remove letters of erased customers from where the channel keeps them."""
+        async with self._db.read() as reader:
+            rows = [Shred(*row) for row in await reader.fetch(SHREDS)]
+        for row in rows:
+            await self._channel.forget(row.message)
+        if rows:
+            async with self._db.write() as tx:
+                await tx.delete_by_keys(tables.shred, [(row.account, row.message) for row in rows])
+        return len(rows)
+
+
+def _due(kind: str, message: Message, now: datetime, payload: dict[str, Any]) -> Due:
+    return Due(
+        account=message.account,
+        customer=message.customer,
+        store=message.store,
+        kind=kind,
+        name=message.id,
+        due=now,
+        id=uuid5(NAMESPACE, f"{message.id}|{message.attempts}|{kind}"),
+        payload=payload,
+    )

@@ -1,0 +1,113 @@
+"""The public API of notifications: contacts, messages, decisions, suppressions, journeys."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from services.notifications import pages, tables, views
+from services.notifications.channels.base import Fate, Outcome
+from services.notifications.desk import Desk
+from services.notifications.ledger import note
+from services.notifications.records import MessageState
+from shared.access import Caller, MemberOrServer, ServerKey, customer_named
+from shared.errors import Refused, not_found
+from shared.web import MOST_PER_PAGE, answer, perform, reading
+from shared.workset import Command
+
+router = APIRouter(tags=["notifications"])
+router.include_router(pages.router)
+KEYED: dict[str, Any] = {"x-idempotency": "key"}
+Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
+Cursor = Annotated[str, Query(max_length=400)]
+Name = Annotated[str, Query(max_length=80)]
+
+
+class OutcomeBody(BaseModel):
+    """What somebody found out about a message whose outcome was unknown."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    outcome: Literal["accepted", "refused"]
+
+
+async def _named(request: Request, caller: Caller, name: str) -> str:
+    async with reading(request) as reader:
+        return await views.survivor(reader, caller.account, customer_named(caller, name))
+
+
+@router.get("/v1/contacts/{customer}")
+async def get_contact(
+    request: Request, customer: Annotated[str, Path(max_length=80)], caller: MemberOrServer
+) -> Response:
+    """What is known of a contact: address, language, zone, consents and suppressions."""
+    named = await _named(request, caller, customer)
+    async with reading(request) as reader:
+        contact = await views.contact_of(reader, caller.account, named)
+        if contact is None:
+            raise not_found("contact", customer)
+        return answer(await views.contact_view(reader, contact))
+
+
+@router.get("/v1/messages")
+async def list_messages(
+    request: Request,
+    caller: MemberOrServer,
+    customer: Name = "",
+    state: MessageState | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> Response:
+    """Messages, the newest first: a customer's, or under a server key those of all."""
+    everybody = caller.kind == "server" and not customer
+    named = "" if everybody else await _named(request, caller, customer or "me")
+    async with reading(request) as reader:
+        wanted = state.value if state else ""
+        return answer(await views.messages_page(reader, caller.account, named, wanted, limit, cursor))
+
+
+@router.post("/v1/messages/{message}/outcome", openapi_extra=KEYED)
+async def clear_up(
+    request: Request, message: Annotated[str, Path(max_length=80)], body: OutcomeBody, caller: ServerKey
+) -> Response:
+    """Say what became of a message whose outcome is unknown; 409 for any other."""
+    async with reading(request) as reader:
+        rows = await reader.fetch_by_keys(tables.message, [(caller.account, message)], tables.message_row)
+    if not rows:
+        raise not_found("message", message)
+
+    def judge(command: Command, desk: Desk) -> dict[str, str]:
+        known = desk.messages[command.account, message]
+        if known.state is not MessageState.UNKNOWN:
+            raise Refused("message_settled", f"this message is {known.state.value}", status=409)
+        note(desk, known, Outcome(Fate(body.outcome), "said by hand"))
+        return {"id": message, "state": desk.messages[command.account, message].state.value}
+
+    return await perform(request, caller=caller, customer=rows[0].customer, judge=judge)
+
+
+@router.get("/v1/decisions")
+async def list_decisions(
+    request: Request, caller: MemberOrServer, customer: Name = "", limit: Limit = 50, cursor: Cursor = ""
+) -> Response:
+    """Why messages were not sent, or not yet, the newest first: a customer's, or under a server key those of all."""
+    everybody = caller.kind == "server" and not customer
+    named = "" if everybody else await _named(request, caller, customer or "me")
+    async with reading(request) as reader:
+        return answer(await views.decisions_page(reader, caller.account, named, limit, cursor))
+
+
+@router.get("/v1/suppressions")
+async def list_suppressions(request: Request, caller: ServerKey, limit: Limit = 50, cursor: Cursor = "") -> Response:
+    """Addresses, as keyed hashes, that must not be written to, and why."""
+    async with reading(request) as reader:
+        return answer(await views.suppressions_page(reader, caller.account, limit, cursor))
+
+
+@router.get("/v1/journeys")
+async def list_journeys(request: Request, caller: ServerKey) -> Response:
+    """The journeys and their steps, and since when each listens."""
+    async with reading(request) as reader:
+        return answer(
+            {"data": await views.journeys_view(reader, caller.account), "next_cursor": None, "has_more": False}
+        )

@@ -1,0 +1,183 @@
+"""What the API shows of contacts, messages, decisions, suppressions and journeys."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, and_, or_, select
+
+from services.notifications import tables
+from services.notifications.audience import language_of
+from services.notifications.journeys import JOURNEYS, After, Await
+from services.notifications.records import Contact, Decision, JourneyStart, Message, Suppression
+from shared.db.base import Reader
+from shared.tables import AliasRow
+from shared.web import Page, page, read_cursor
+
+_message, _decision, _suppression = tables.message, tables.decision, tables.suppression
+
+
+class MessageView(msgspec.Struct, frozen=True):
+    """A message and what became of it; `detail` says why it was refused, withdrawn or is unknown."""
+
+    id: str
+    customer: str
+    store: str
+    journey: str
+    version: int
+    step: str
+    key: str
+    channel: str
+    purpose: str
+    state: str
+    detail: str
+    attempts: int
+    recorded_at: datetime
+    settled_at: datetime | None
+
+
+class ContactView(msgspec.Struct, frozen=True):
+    """What is known of a contact; `consents` are the newest words, `suppressions` bind the address whoever has it."""
+
+    customer: str
+    email: str
+    first_name: str
+    phone: str
+    country: str
+    locale: str
+    language: str
+    zone: str
+    consents: list[dict[str, Any]]
+    suppressions: list[dict[str, Any]]
+
+
+async def survivor(reader: Reader, account: str, customer: str) -> str:
+    """The customer that one was merged into, or the same."""
+    seen: set[str] = set()
+    while customer not in seen:
+        seen.add(customer)
+        rows = await reader.fetch_by_keys(tables.kernel.alias, [(account, customer)], AliasRow)
+        customer = rows[0].survivor if rows else customer
+    return customer
+
+
+async def contact_of(reader: Reader, account: str, customer: str) -> Contact | None:
+    """A contact; None for nobody and for whom we forgot."""
+    rows = await reader.fetch_by_keys(tables.contact, [(account, customer)], Contact)
+    return next((row for row in rows if row.erased_at is None), None)
+
+
+async def contact_view(reader: Reader, contact: Contact) -> ContactView:
+    """A contact as the API shows it."""
+    keys = [(contact.account, contact.address)] if contact.address else []
+    held = await reader.fetch_by_keys(_suppression, keys, Suppression, by=("account", "address"))
+    return ContactView(
+        customer=contact.customer,
+        email=contact.email,
+        first_name=contact.first_name,
+        phone=contact.phone,
+        country=contact.country,
+        locale=contact.locale,
+        language=language_of(contact.locale, ""),
+        zone=contact.zone,
+        consents=[msgspec.structs.asdict(word) for word in contact.consents],
+        suppressions=[_suppressed(row) for row in held],
+    )
+
+
+async def messages_page(reader: Reader, account: str, customer: str, state: str, limit: int, cursor: str) -> Page:
+    """Messages of a customer (of all for ''), in one state or in any, the newest first."""
+    chosen = _newest_first(select(*_message.columns), _message, _message.c.claimed_at, account, customer, cursor)
+    if state:
+        chosen = chosen.where(_message.c.state == state)
+    rows = [tables.message_row(*row) for row in await reader.fetch(chosen.limit(limit + 1))]
+    found = page(rows, limit, lambda row: (row.claimed_at, row.id))
+    return Page([_message_view(row) for row in found.data], found.next_cursor, found.has_more)
+
+
+async def decisions_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
+    """Why messages to a customer were not sent, or not yet, the newest first."""
+    chosen = _newest_first(select(*_decision.columns), _decision, _decision.c.at, account, customer, cursor)
+    rows = [Decision(*row) for row in await reader.fetch(chosen.limit(limit + 1))]
+    found = page(rows, limit, lambda row: (row.at, row.id))
+    return Page([_decision_view(row) for row in found.data], found.next_cursor, found.has_more)
+
+
+async def suppressions_page(reader: Reader, account: str, limit: int, cursor: str) -> Page:
+    """Addresses (keyed hashes) that must not be written to."""
+    table = _suppression.c
+    place = (table.address, table.channel, table.purpose)
+    chosen = select(*_suppression.columns).where(table.account == account).order_by(*place)
+    if cursor:
+        address, channel, purpose = read_cursor(cursor, tuple[str, str, str])
+        within = or_(table.channel > channel, and_(table.channel == channel, table.purpose > purpose))
+        chosen = chosen.where(or_(table.address > address, and_(table.address == address, within)))
+    rows = [Suppression(*row) for row in await reader.fetch(chosen.limit(limit + 1))]
+    found = page(rows, limit, lambda row: (row.address, row.channel, row.purpose))
+    return Page([{"address": row.address, **_suppressed(row)} for row in found.data], found.next_cursor, found.has_more)
+
+
+async def journeys_view(reader: Reader, account: str) -> list[dict[str, Any]]:
+    """The journeys, their steps, and since when each listens in the account."""
+    rows = await reader.fetch_by_keys(tables.journey_start, [(account,)], JourneyStart, by=("account",))
+    starts = {(row.journey, row.version): row.started_at for row in rows}
+    return [
+        {
+            "name": journey.name,
+            "version": journey.version,
+            "purpose": journey.purpose.value,
+            "valid_for_seconds": int(journey.valid_for.total_seconds()),
+            "started_at": starts.get((journey.name, journey.version)),
+            "steps": [_step(step) for step in journey.steps],
+        }
+        for journey in JOURNEYS
+    ]
+
+
+def _newest_first(
+    chosen: Select[Any], table: Any, moment: Any, account: str, customer: str, cursor: str
+) -> Select[Any]:
+    chosen = chosen.where(table.c.account == account).order_by(moment.desc(), table.c.id.desc())
+    if customer:
+        chosen = chosen.where(table.c.customer == customer)
+    if cursor:
+        at, last = read_cursor(cursor, tuple[datetime, str])
+        chosen = chosen.where(or_(moment < at, and_(moment == at, table.c.id < last)))
+    return chosen
+
+
+def _message_view(row: Message) -> MessageView:
+    return MessageView(
+        id=row.id,
+        customer=row.customer,
+        store=row.store,
+        journey=row.journey,
+        version=row.version,
+        step=row.step,
+        key=row.key,
+        channel=row.channel,
+        purpose=row.purpose.value,
+        state=row.state.value,
+        detail=row.detail,
+        attempts=row.attempts,
+        recorded_at=row.claimed_at,
+        settled_at=row.settled_at,
+    )
+
+
+def _decision_view(row: Decision) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(row).items() if name != "account"}
+
+
+def _suppressed(row: Suppression) -> dict[str, Any]:
+    return {"channel": row.channel, "purpose": row.purpose, "reason": row.reason, "since": row.since}
+
+
+def _step(step: After | Await) -> dict[str, Any]:
+    after = step.delay if isinstance(step, After) else step.timeout
+    return {
+        "name": step.message.template,
+        "channel": step.message.channel,
+        "kind": "after" if isinstance(step, After) else "await",
+        "seconds": int(after.total_seconds()),
+    }

@@ -1,0 +1,134 @@
+"""Carts, purchases and lapses as they come in, and the mails that go out, in both modes."""
+
+from services.notifications.service import notifications
+from shared import migrate
+from shared.events.notifications import MessageSent, MessageSkipped
+from tests.notifications.office import Office, html_of, text_of
+from tests.notifications.some import after, consent, emptied, filled, lapsed, paid, placed, profile, rated
+
+
+async def test_who_leaves_a_cart_gets_three_mails_and_not_one_more(office: Office) -> None:
+    await office.tell(filled())
+    await office.passes(hours=1)
+    assert office.mails == []
+    await office.passes(days=6)
+    assert office.subjects == [
+        "Has dejado algo en tu cesta de Casa Querencia",
+        "¿Te ayudamos con tu pedido?",
+        "Última llamada para tu cesta de Casa Querencia",
+    ]
+    assert await office.is_balanced() == {
+        "messages_claimed": 3,
+        "messages_accepted": 3,
+        "messages_refused": 0,
+        "messages_unknown": 0,
+        "messages_withdrawn": 0,
+        "messages_pending": 0,
+    }
+    facts = await office.world.facts("notifications", MessageSent)
+    assert [fact.step for fact in facts if isinstance(fact, MessageSent)] == [
+        "cart_reminder",
+        "cart_help",
+        "cart_offer",
+    ]
+
+
+async def test_who_buys_in_time_gets_no_reminder_but_thanks_with_points(office: Office) -> None:
+    await office.tell(filled())
+    await office.passes(minutes=90)
+    at = office.world.now
+    await office.tell(placed(cart="cart_1", at=at), paid(cart="cart_1", at=at))
+    assert office.mails == []
+    await office.tell(rated(points=25, at=at))
+    await office.passes(days=5)
+    assert office.subjects == ["Gracias por tu pedido #1001"]
+    assert "25 puntos" in text_of(office.mails[0])
+    assert await office.reasons() == ["purchased"]
+    skipped = await office.world.facts("notifications", MessageSkipped)
+    assert [fact.reason for fact in skipped if isinstance(fact, MessageSkipped)] == ["purchased"]
+    await office.is_balanced()
+
+
+async def test_thanks_go_out_without_points_when_nobody_says_them_in_time(office: Office) -> None:
+    at = office.world.now
+    await office.tell(placed(at=at), paid(at=at))
+    await office.passes(minutes=9)
+    assert office.mails == []
+    await office.passes(minutes=3)
+    assert "puntos" not in text_of(office.mails[0])
+    await office.tell(rated(at=at))
+    await office.passes(days=1)
+    assert len(office.mails) == 1
+
+
+async def test_a_lapsed_customer_is_asked_back_once(office: Office) -> None:
+    await office.tell(lapsed(office.world.now))
+    await office.passes(days=4)
+    assert office.subjects == ["Te echamos de menos en Casa Querencia"]
+    await office.is_balanced()
+
+
+async def test_the_same_facts_over_and_over_are_one_mail(office: Office) -> None:
+    fact = filled()
+    for _ in range(5):
+        await office.tell(fact, fact)
+    await office.passes(hours=3)
+    assert len(office.mails) == 1
+
+
+async def test_quiet_hours_hold_a_mail_until_eight_in_the_recipients_zone(office: Office) -> None:
+    await office.tell(profile(after(seconds=1), zone="America/Los_Angeles"), filled(at=office.world.now))
+    await office.passes(hours=2, minutes=30)
+    assert office.mails == []
+    await office.passes(hours=1)
+    assert len(office.mails) == 1
+    assert await office.reasons() == ["quiet_hours"]
+
+
+async def test_no_consent_no_marketing_and_the_reason_is_kept(office: Office) -> None:
+    await office.tell(consent(granted=False, at=after(minutes=1)), filled())
+    await office.passes(days=4)
+    assert office.mails == []
+    assert await office.reasons() == ["no_consent"] * 3
+
+
+async def test_an_emptied_cart_is_left_alone(office: Office) -> None:
+    await office.tell(filled(), emptied())
+    await office.passes(days=4)
+    assert office.mails == []
+    assert await office.reasons() == ["empty_cart"]
+
+
+async def test_the_cap_holds_across_carts(village_office: Office) -> None:
+    for number in range(6):
+        await village_office.tell(filled(f"cart_{number}"))
+    await village_office.passes(hours=3)
+    assert len(village_office.mails) == 4
+    assert await village_office.reasons() == ["frequency_cap"] * 2
+
+
+async def test_a_service_that_was_away_drops_what_is_too_old(village_office: Office) -> None:
+    await village_office.tell(filled())
+    village_office.world.clock.move_to(after(hours=20))
+    await village_office.world.settle()
+    assert await village_office.reasons() == ["expired"]
+    await village_office.passes(hours=8)
+    assert village_office.subjects == ["¿Te ayudamos con tu pedido?"]
+
+
+async def test_mails_speak_the_recipients_language_and_hide_nothing_in_names(village_office: Office) -> None:
+    evil = profile(after(seconds=1), locale="pt-AO", first_name="<b>Ana</b>\r\nBcc: all@example.com")
+    await village_office.tell(evil, filled())
+    await village_office.passes(hours=3)
+    (mail,) = village_office.mails
+    assert mail["Subject"] == "Deixou algo no seu carrinho em Casa Querencia"
+    assert mail["Bcc"] is None
+    assert mail["To"].addresses[0].addr_spec == "ana@example.com"
+    assert "<b>Ana</b>" not in html_of(mail)
+    assert "25,00" in text_of(mail)
+    assert "https://shop.example/cart/cart_1" in html_of(mail)
+    assert mail["List-ID"] == "<marketing.sto-1.example.invalid>"
+
+
+async def test_models_equal_migrations(office: Office) -> None:
+    assert await migrate.differences(notifications, office.world.settings.database_of("notifications")) == []
