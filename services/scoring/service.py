@@ -1,6 +1,7 @@
 """Scoring's table of contents."""
 
 from services.scoring import tables
+from services.scoring.books import audit
 from services.scoring.desk import REFIT, REFOLD, RESCAN, REVIEW, load, new_member
 from services.scoring.handlers import (
     ask_for_refit,
@@ -33,6 +34,7 @@ scoring = Service(
         REFOLD: refold_customer,
         REFIT: ask_for_refit,
     },
+    audit=audit,
     loops={"refits": Refits},
     router=router,
     prefixes=("/v1/scores", "/v1/segments", "/v1/kpis", "/v1/models"),

@@ -11,7 +11,7 @@ from services.scoring import tables
 from services.scoring.records import Member, OrderRow
 from services.scoring.service import scoring
 from shared.access import digest_of, new_key
-from shared.books import books_of
+from shared.books import Books, books_of
 from shared.bus.base import Record
 from shared.events import Event
 from shared.events.config import AccountConfigured, KeyConfigured, StoreConfigured
@@ -67,11 +67,16 @@ class Shop:
         await subscription.close()
         return found
 
-    async def parked(self) -> dict[str, int]:
-        """How many facts our code failed on, by type."""
+    async def books(self) -> Books:
+        """Scoring's own books, after everything has had its effect."""
         await self.world.settle()
         async with self.world.of("scoring").db.read() as reader:
-            return (await books_of(reader, scoring)).parked
+            return await books_of(reader, scoring)
+
+    async def is_sound(self) -> bool:
+        """Whether nothing is parked and every habit is what its orders come to."""
+        books = await self.books()
+        return not books.parked and not books.faults
 
     async def asks(self, path: str, status: int = 200, **params: Any) -> Any:
         """GET with the server key."""

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from services.scoring import tables
+from services.scoring.records import OrderRow
 from shared.errors import Unavailable
 from shared.events import Event, Lane
 from shared.events.ingest import (
@@ -37,7 +38,7 @@ async def test_a_purchase_is_scored_and_told(shop: Shop) -> None:
     assert answer["scores"]["churn_risk"]["value"] == answer["scores"]["p_no_purchase"]["90"]
     assert answer["scores"]["reasons"][0]["numbers"]["days"] == 1
     assert answer["scores"]["order_value"]["currency"] == "EUR"
-    assert await shop.parked() == {}
+    assert await shop.is_sound()
 
 
 async def test_silence_leads_to_risk_and_to_lapse_and_a_purchase_back(shop: Shop) -> None:
@@ -51,7 +52,7 @@ async def test_silence_leads_to_risk_and_to_lapse_and_a_purchase_back(shop: Shop
     assert (await shop.moves("cus_bea"))[-2:] == ["segment.left at_risk live", "segment.entered lapsed live"]
     await shop.hears(*bought(1, customer="cus_bea"))
     assert (await shop.moves("cus_bea"))[-2:] == ["segment.left lapsed live", "segment.entered loyal live"]
-    assert await shop.parked() == {}
+    assert await shop.is_sound()
 
 
 async def test_what_time_moves_is_told_live_and_what_history_moves_as_history(corner_shop: Shop) -> None:
@@ -100,7 +101,7 @@ async def test_a_merge_is_as_if_there_had_been_one_customer(shop: Shop) -> None:
     assert (await shop.asks("/v1/scores/cus_old"))["customer"] == "cus_ana"
     await shop.hears(*bought(-1, customer="cus_old"))
     assert (await shop.members())["cus_ana"].occasions == 5
-    assert await shop.parked() == {}
+    assert await shop.is_sound()
 
 
 async def test_a_split_gives_the_orders_back(shop: Shop) -> None:
@@ -117,6 +118,7 @@ async def test_a_split_gives_the_orders_back(shop: Shop) -> None:
     assert (after["cus_new"].orders, after["cus_new"].last_order) == (1, hers.id)
     await shop.hears(told(msgspec.structs.replace(hers, revision=3), kind=OrderUpdated))
     assert (await shop.members()) == {"cus_ana": before}
+    assert await shop.is_sound()
 
 
 async def test_a_returned_only_order_makes_a_prospect_again(corner_shop: Shop) -> None:
@@ -134,7 +136,7 @@ async def test_who_is_forgotten_leaves_nothing(shop: Shop) -> None:
     assert set(await shop.members()) == {"cus_bea"}
     assert {row.customer for row in (await shop.orders()).values()} == {"cus_bea"}
     await shop.asks("/v1/scores/cus_ana", 404)
-    assert await shop.parked() == {}
+    assert await shop.is_sound()
 
 
 async def test_an_order_of_a_store_not_yet_known_waits(corner_shop: Shop) -> None:
@@ -157,6 +159,20 @@ async def test_the_rescan_goes_on_every_day_in_the_shops_own_morning(corner_shop
     await corner_shop.hears(*bought(-1))
     due = select(tables.kernel.timer.c.due).where(tables.kernel.timer.c.kind == "segments.rescan")
     assert await corner_shop.world.rows("scoring", due) == [(NOON + timedelta(hours=15),)]
-    await corner_shop.world.passes(days=28)
+    corner_shop.world.clock.move_to(NOON + timedelta(days=26))
+    await corner_shop.world.passes(days=2)
     ((following,),) = await corner_shop.world.rows("scoring", due)
     assert following == NOON + timedelta(days=28, hours=14)
+
+
+async def test_the_books_find_a_habit_that_its_orders_do_not_bear_out(corner_shop: Shop) -> None:
+    await corner_shop.hears(*bought(-50, -20), *bought(-3, customer="cus_bea"))
+    assert (await corner_shop.books()).figures == {"customers": 2, "orders": 3}
+    lost = OrderRow("acc_1", "ord_x", "cus_cleo", 1, "sto_1", "UTC", 5, "EUR", 1, counts=True)
+    async with corner_shop.world.of("scoring").db.write() as tx:
+        await tx.delete_by_keys(tables.purchase, [("acc_1", "ord_cus_bea-3")])
+        await tx.insert_many(tables.purchase, [lost])
+    assert (await corner_shop.books()).faults == [
+        "1 customers whose habit is not what their orders come to",
+        "1 customers with orders of whom nothing is kept",
+    ]

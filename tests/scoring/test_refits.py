@@ -95,7 +95,7 @@ async def test_the_first_night_brings_a_model_and_the_next_a_newer_one(shop: Sho
     assert set(answer["scores"]["rfm"].values()) <= {1, 2, 3, 4, 5}
     await shop.world.passes(days=1)
     assert (await shop.asks("/v1/models", limit=1))["in_force"]["version"] == 2
-    assert await shop.parked() == {}
+    assert await shop.is_sound()
 
 
 def _fails(_job: Job) -> Refit:
