@@ -55,10 +55,13 @@ def recognise(claimed: Claimed, people: People, new: Callable[[], CustomerRow]) 
     """
     keys = sorted(set(claimed.keys), key=lambda key: key.strength)
     owners = _owners(keys, people)
-    chosen = next((person for person in owners if _may_hold(person, keys)), None) or new()
+    chosen = next((person for person in owners if _may_hold(person, keys)), None)
+    if chosen is None:
+        return _settle(claimed, keys, new(), (), people)
     merges = []
     for other in owners:
-        if other.id != chosen.id and _may_join(chosen, other, _shared(keys, other, people), claimed.trust):
+        may = other.id != chosen.id and not _at_odds(keys, other.keys)
+        if may and _may_join(chosen, other, _shared(keys, other, people), claimed.trust):
             survivor, loser = _rank(chosen, other)
             merges.append((survivor, loser))
             chosen = joined(survivor, loser)

@@ -48,7 +48,7 @@ async def load(tx: Tx, work: Sequence[Any], now: datetime | None = None) -> Inge
         await tx.fetch_by_keys(tables.kernel.config, [(name, name) for name in accounts], ConfigRow, lock="wait")
     for item in work:
         if isinstance(item, Delivery):
-            _translate(desk, item)
+            translate(desk, item)
     await _load_claimed(tx, desk, work)
     await _load_called(tx, desk, calls)
     await _load_persons(tx, desk)
@@ -67,7 +67,7 @@ async def _load_accounts(tx: Tx, desk: IngestDesk, accounts: Sequence[str]) -> N
     desk.secrets = {row.account: row for row in rows}
 
 
-def _translate(desk: IngestDesk, item: Delivery) -> None:
+def translate(desk: IngestDesk, item: Delivery) -> None:
     """Read a delivery into claims; what cannot be read is kept as its refusal."""
     try:
         store = _store_of(desk, item)

@@ -56,7 +56,7 @@ async def make_store(tx: Tx, vault: Vault, wanted: Wanted) -> NewStore:
     )
     await access.configure(tx, account, store)
     secret = new_id("whs")
-    source = SourceRow(account, new_id("src"), store.id, "shopify", "Shopify", True, tx.now)  # noqa: FBT003
+    source = SourceRow(account, new_id("src"), store.id, "shopify", "Shopify", True, tx.now)
     return NewStore(
         account=account,
         store=store.id,

@@ -14,6 +14,16 @@ from shared.db import Document, Instant, Uid
 from shared.events import Lane
 from shared.tables import SEQ, attach
 
+
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """What all deliveries of one request share: the connector or dialect, its trust, trace, and what accept noted."""
+
+    kind: str
+    trust: str
+    trace: str
+    meta: dict[str, str]
+
+
 metadata = MetaData()
 kernel = attach(metadata)
 
@@ -25,19 +35,14 @@ delivery = Table(
     Column("account", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("store", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("trust", Text, nullable=False),
     Column("lane", Text, nullable=False),
-    Column("dedupe", LargeBinary, nullable=False),
     Column("recorded", Instant(), nullable=False),
     Column("verdict", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("customer", Text, nullable=False),
-    Column("meta", Document(dict[str, str]), nullable=False),
-    Column("trace", Text, nullable=False),
+    Column("head", Document(Head), nullable=False),
     Column("raw", LargeBinary, nullable=False),
-    Index("delivery_once", "source", "dedupe", unique=True),
-    Index("delivery_id", "id"),
+    Index("delivery_id", "id", unique=True),
     Index(
         "delivery_customer",
         "account",
@@ -166,24 +171,43 @@ account_secret = Table(
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False):
-    """One thing a source told us, as it came; `verdict` '' until intake has taken it."""
+    """One thing a source told us, as it came; `verdict` '' until intake has taken it.
+
+    `id` is made of the source and what tells its deliveries apart, so that the same delivery is stored once.
+    """
 
     seq: int
     id: UUID
     account: str
     source: str
     store: str
-    kind: str
-    trust: str
     lane: Lane
-    dedupe: bytes
     recorded: datetime
     verdict: str
     reason: str
     customer: str
-    meta: dict[str, str]
-    trace: str
+    head: Head
     raw: bytes
+
+    @property
+    def kind(self) -> str:
+        """The connector or dialect that understands it."""
+        return self.head.kind
+
+    @property
+    def trust(self) -> str:
+        """Who vouches for it."""
+        return self.head.trust
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """What accept noted beside the raw bytes."""
+        return self.head.meta
+
+    @property
+    def trace(self) -> str:
+        """W3C trace context."""
+        return self.head.trace
 
     @property
     def time(self) -> datetime:
