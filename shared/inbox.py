@@ -1,6 +1,5 @@
 """Facts from the bus into a service: each takes effect once, in one transaction with what it brings about."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any

@@ -31,15 +31,22 @@ log = structlog.get_logger()
 class Running:
     """One service in this process: its database, its ends of the bus, its loops."""
 
-    def __init__(
-        self, service: Service, settings: Settings, clock: Clock, bus: Bus, writer: str, batch_size: int | None
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts a service runs with
+        self,
+        service: Service,
+        settings: Settings,
+        clock: Clock,
+        bus: Bus,
+        db: Database | None,
+        writer: str,
+        batch_size: int | None,
     ) -> None:
         self.service = service
         self.settings = settings
         self.clock = clock
         self.bus = bus
         self.writer = writer
-        self.db: Database = db_connect(
+        self.db: Database = db or db_connect(
             settings.database_of(service.name), clock, connections=settings.database_connections
         )
         self.kernel: KernelTables = service.kernel

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -17,17 +17,19 @@ from shared import books
 from shared.bus import connect as bus_connect
 from shared.bus.base import Bus
 from shared.clock import Clock, machine_seconds
+from shared.db.base import Database
 from shared.errors import Unavailable
 from shared.health import health_routes
 from shared.observe import METRICS
 from shared.running import Running
-from shared.service import Service
+from shared.service import Pace, Service
 from shared.settings import Settings
 from shared.web import install
 
 log = structlog.get_logger()
-STOP_SECONDS = 20.0
-MOST_BACK_OFF = 5.0
+HTTP_SECONDS = 6
+STOP_SECONDS = 8.0
+CLOSE_SECONDS = 4.0
 
 
 class Front:
@@ -63,7 +65,7 @@ class LoopState:
 
 
 class Runtime:
-    """A process: services, their loops, one FastAPI app."""
+    """A process: services, their loops, one FastAPI app; bus and databases are those of the settings unless given."""
 
     def __init__(
         self,
@@ -72,12 +74,18 @@ class Runtime:
         *,
         clock: Clock | None = None,
         batch_size: int | None = None,
+        bus: Bus | None = None,
+        databases: Mapping[str, Database] | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or Clock(timedelta(seconds=settings.clock_offset_seconds))
-        self.bus: Bus = bus_connect.connect(settings)
+        self.bus: Bus = bus or bus_connect.connect(settings)
+        given = databases or {}
         writer = settings.replica or f"{os.uname().nodename}-{os.getpid()}"
-        self.running = [Running(service, settings, self.clock, self.bus, writer, batch_size) for service in services]
+        self.running = [
+            Running(service, settings, self.clock, self.bus, given.get(service.name), writer, batch_size)
+            for service in services
+        ]
         self.stopping = asyncio.Event()
         self.states: list[LoopState] = []
         self.app = self._make_app()
@@ -96,12 +104,10 @@ class Runtime:
             await one.open()
 
     async def close(self) -> None:
-        """Leave the groups, then let go of bus and databases."""
-        for one in self.running:
-            await one.inbox.leave()
-        await self.bus.close()
-        for one in self.running:
-            await one.db.close()
+        """Leave the groups, then let go of bus and databases; a broker that is away holds nobody up for long."""
+        await _within(CLOSE_SECONDS, *(one.inbox.leave() for one in self.running))
+        await _within(CLOSE_SECONDS, self.bus.close())
+        await _within(CLOSE_SECONDS, *(one.db.close() for one in self.running))
 
     async def verify(self, *, wait_seconds: float = books.QUIET_SECONDS) -> books.Verdict:
         """Prove the books of all services in this process."""
@@ -135,7 +141,8 @@ class Runtime:
         _done, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
         for task in late:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        if late:
+            await asyncio.wait(late, timeout=CLOSE_SECONDS)
 
     def _keepers(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         keepers: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = [("loop lag", self._watch_loop)]
@@ -147,56 +154,53 @@ class Runtime:
                 "housekeeping": one.housekeeping.step,
                 **{name: loop.step for name, loop in one.loops.items()},
             }
+            paces = {"inbox": Pace(rest=0), **{name: getattr(loop, "pace", Pace()) for name, loop in one.loops.items()}}
             for name, step in steps.items():
                 state = LoopState(one.service.name, name)
                 self.states.append(state)
-                keepers.append((f"{one.service.name} {name}", self._keeper(one, state, step)))
+                keepers.append((f"{one.service.name} {name}", self._keeper(one, state, step, paces.get(name, Pace()))))
         return keepers
 
     def _keeper(
-        self, one: Running, state: LoopState, step: Callable[[], Awaitable[int]]
+        self, one: Running, state: LoopState, step: Callable[[], Awaitable[int]], pace: Pace
     ) -> Callable[[], Coroutine[Any, Any, None]]:
         async def keep() -> None:
             back_off = 0.1
             while not self.stopping.is_set():
-                if await self._one_step(one, state, step):
-                    back_off = 0.1
-                else:
+                worked = await self._one_step(one, state, step)
+                if worked is None:
                     await self._rest(back_off)
-                    back_off = min(MOST_BACK_OFF, back_off * 2)
+                    back_off = min(pace.back_off, back_off * 2)
+                    continue
+                back_off = 0.1
+                await (asyncio.sleep(0) if worked else self._idle(one, state, pace))
 
         return keep
 
-    async def _one_step(self, one: Running, state: LoopState, step: Callable[[], Awaitable[int]]) -> bool:
-        """Step once and rest if there was nothing to do; False when it has to back off."""
+    async def _one_step(self, one: Running, state: LoopState, step: Callable[[], Awaitable[int]]) -> int | None:
+        """Step once; gives how much was done, None when the loop has to back off."""
         try:
             worked = await step()
         except Unavailable as error:
             state.waiting_for = str(error)
-            return False
+            return None
         except Exception as error:
             log.exception("loop failed", service=state.service, loop=state.name)
             state.failure = f"{type(error).__name__}: {error}"
             METRICS.restarts.labels(state.service, state.name).inc()
-            return False
+            return None
         state.waiting_for = state.failure = ""
         state.last_good = machine_seconds()
         if worked and state.name != "relay":
             one.relay.news.set()
-        if worked:
-            await asyncio.sleep(0)
-        else:
-            await self._idle(one, state)
-        return True
+        return worked
 
-    async def _idle(self, one: Running, state: LoopState) -> None:
-        if state.name == "inbox":
-            return  # it has waited for records already
+    async def _idle(self, one: Running, state: LoopState, pace: Pace) -> None:
         if state.name != "relay":
-            await self._rest(0.1)
+            await (self._rest(pace.rest) if pace.rest else asyncio.sleep(0))
             return
         try:
-            await asyncio.wait_for(one.relay.news.wait(), 0.1)
+            await asyncio.wait_for(one.relay.news.wait(), pace.rest)
         except TimeoutError:
             return
         one.relay.news.clear()
@@ -221,7 +225,7 @@ class Runtime:
             port=self.settings.http_port,
             access_log=False,
             log_level="warning",
-            timeout_graceful_shutdown=8,
+            timeout_graceful_shutdown=HTTP_SECONDS,
             http="httptools",
             loop="none",
             server_header=False,
@@ -232,6 +236,19 @@ class Runtime:
             loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         await server.serve()
+        if not server.started:
+            raise SystemExit(3)
+
+
+async def _within(seconds: float, *acts: Coroutine[Any, Any, None]) -> None:
+    """Do all of these at once, and no longer than so many seconds."""
+    tasks = [asyncio.create_task(act) for act in acts]
+    _done, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        task.cancel()
+    for failure in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(failure, Exception):
+            log.warning("closing failed", reason=f"{type(failure).__name__}: {failure}")
 
 
 def _bound(one: Running) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 from fastapi import APIRouter
@@ -22,10 +22,17 @@ React = Callable[[Any, Any], None]
 
 
 class Loop(Protocol):
-    """Something the runtime keeps doing: one step after the other, resting when a step found nothing to do."""
+    """Something the runtime keeps doing: one step after the other, at its `pace` where it has one."""
 
     async def step(self) -> int:
         """Do some work; gives how much there was."""
+
+
+class Pace(NamedTuple):
+    """How long a loop rests when it had nothing to do, and at most backs off after failures; machine seconds."""
+
+    rest: float = 0.1
+    back_off: float = 5.0
 
 
 MakeLoop = Callable[["Running"], Loop]
