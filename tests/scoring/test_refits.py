@@ -52,8 +52,9 @@ def test_an_unsound_fit_leaves_the_last_good_parameters_in_force() -> None:
     assert (kept(good.served).rhythm, kept(good.served).status) == (good.served.rhythm, "degraded")
 
 
-def test_a_shop_with_one_price_is_no_reason_for_alarm() -> None:
-    known = a_shop()
+@pytest.mark.parametrize("customers", [30, 4000])
+def test_a_shop_with_one_price_is_no_reason_for_alarm(customers: int) -> None:
+    known = a_shop(customers)
     one_price = msgspec.structs.replace(known, paid={"EUR": [1500 * number for number in known.occasions]})
     done = refit(one_price, Served())
     assert done.status == "fitted"

@@ -42,7 +42,7 @@ class Fit:
     parameters: tuple[float, ...]
     gradient_norm: float
     curvature: tuple[float, ...]
-    """Eigenvalues of the Hessian in log parameters, smallest first."""
+    """Eigenvalues of the Hessian in the log parameters that are not at a bound, smallest first."""
     converged: bool
 
     @property
@@ -77,15 +77,22 @@ def _climb_from(likelihood: Objective, prior: Prior | None, start: Column, bound
         return penalty - value, pull - gradient * np.exp(logs)
 
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-13, "gtol": 1e-6})
-    slope = np.asarray(cost(found.x)[1])
-    flat_enough = float(np.abs(slope).max()) < 1e-3 * max(1.0, abs(float(found.fun)))
-    parameters = tuple(float(value) for value in np.exp(found.x))
-    return Fit(parameters, float(np.linalg.norm(slope)), _curvature(cost, found.x), bool(found.success) or flat_enough)
+    free = np.array([low < at < high for at, (low, high) in zip(found.x, bounds, strict=True)])
+    slope = np.asarray(cost(found.x)[1])[free]
+    flat_enough = float(np.abs(slope).max(initial=0.0)) < 1e-3 * max(1.0, abs(float(found.fun)))
+    return Fit(
+        parameters=tuple(float(value) for value in np.exp(found.x)),
+        gradient_norm=float(np.linalg.norm(slope)),
+        curvature=_curvature(cost, found.x, free),
+        converged=bool(found.success) or flat_enough,
+    )
 
 
-def _curvature(cost: Objective, logs: Column, step: float = 1e-4) -> tuple[float, ...]:
-    columns = [(cost(logs + step * axis)[1] - cost(logs - step * axis)[1]) / (2 * step) for axis in np.eye(len(logs))]
+def _curvature(cost: Objective, logs: Column, free: NDArray[np.bool], step: float = 1e-4) -> tuple[float, ...]:
+    """In the directions that are not held back by a bound."""
+    axes = np.eye(len(logs))[free]
+    columns = [(cost(logs + step * axis)[1] - cost(logs - step * axis)[1])[free] / (2 * step) for axis in axes]
     hessian = np.array(columns)
-    if not np.isfinite(hessian).all():
-        return (float("-inf"),) * len(logs)
+    if not len(axes) or not np.isfinite(hessian).all():
+        return (float("-inf"),)
     return tuple(float(value) for value in np.linalg.eigvalsh((hessian + hessian.T) / 2))
