@@ -33,8 +33,14 @@ def follow_order(event: Event[OrderFact], desk: Desk) -> None:
 
 
 def update_profile(event: Event[ProfileUpdated], desk: Desk) -> None:
-    """Keep the newest profile."""
-    desk.keep_contact(contacts.with_profile(desk.contact, event.fact, event.store, desk.key))
+    """Keep the newest profile; whoever now lives by another clock has what waits for an hour looked at again."""
+    before = desk.contact
+    after = contacts.with_profile(before, event.fact, event.store, desk.key)
+    desk.keep_contact(after)
+    if (before.zone, before.phone, before.country) != (after.zone, after.phone, after.country):
+        for run in list(desk.runs_of(event.customer)):
+            journey = BY_NAME[run.journey]
+            desk.apply(journey, Change(run, due(journey, run)))
 
 
 def change_consent(event: Event[ConsentChanged], desk: Desk) -> None:
