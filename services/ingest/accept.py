@@ -8,10 +8,11 @@ from uuid import UUID
 
 import msgspec
 
-from services.ingest.tables import delivery
+from services.ingest.tables import Head, delivery
 from shared import tx as carrying
 from shared.db.base import Tx
 from shared.errors import Unavailable
+from shared.events import Lane
 from shared.observe import METRICS
 
 if TYPE_CHECKING:
@@ -19,30 +20,21 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 2000
 MOST_WAITING = 50_000
-
-
-class Slice(msgspec.Struct, gc=False):
-    """One event as it is handed in: its dedupe key within the source, its raw bytes, and its id."""
-
-    id: UUID
-    dedupe: bytes
-    raw: bytes
-    meta: dict[str, str]
+VARYING = ("id", "head", "raw")
+_encode = msgspec.json.Encoder().encode
 
 
 class Parcel(msgspec.Struct):
-    """What one request hands in: slices of one source that share all else."""
+    """What one request hands in: (id, raw bytes) of the events of one source, and what they share."""
 
     account: str
     source: str
     store: str
-    kind: str
-    trust: str
-    lane: str
-    trace: str
-    slices: Sequence[Slice]
+    lane: Lane
+    head: Head
+    events: Sequence[tuple[UUID, bytes]]
     rejected: int
-    done: "asyncio.Future[set[bytes]]"
+    done: "asyncio.Future[set[UUID]]"
 
 
 class Accept:
@@ -53,11 +45,10 @@ class Accept:
         self._queue: deque[Parcel] = deque()
         self._waiting = 0
         self._wake = asyncio.Event()
-        self.news = asyncio.Event()
 
-    async def put(self, parcel: Parcel) -> set[bytes]:
-        """Wait until the parcel is committed; gives the dedupe keys that were new. Raises Unavailable when the queue is full."""
-        number = len(parcel.slices)
+    async def put(self, parcel: Parcel) -> set[UUID]:
+        """Wait until the parcel is committed; gives the ids that were new; raises Unavailable when too much waits."""
+        number = len(parcel.events)
         if self._waiting + number > MOST_WAITING:
             raise Unavailable("too much is waiting to be written")
         self._waiting += number
@@ -78,17 +69,12 @@ class Accept:
                 return 0
         return await self._flush(self._take())
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is waiting."""
-        return not self._queue
-
     def _take(self) -> list[Parcel]:
         taken: list[Parcel] = []
         rows = 0
         while self._queue and rows < MOST_ROWS:
             taken.append(self._queue.popleft())
-            rows += len(taken[-1].slices)
+            rows += len(taken[-1].events)
         return taken
 
     async def _flush(self, parcels: list[Parcel]) -> int:
@@ -97,15 +83,14 @@ class Accept:
         except Unavailable as error:
             _fail(parcels, error)
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one bad row must not fail the other requests
             return await self._halved(parcels, error)
         for parcel in parcels:
+            mine = {id_ for id_, _ in parcel.events if id_ in new}
+            new -= mine
             if not parcel.done.done():
-                mine = {part.dedupe for part in parcel.slices if (parcel.source, part.dedupe) in new}
                 parcel.done.set_result(mine)
-                new -= {(parcel.source, key) for key in mine}
-        self.news.set()
-        return sum(len(parcel.slices) for parcel in parcels)
+        return sum(len(parcel.events) for parcel in parcels)
 
     async def _halved(self, parcels: list[Parcel], error: Exception) -> int:
         if len(parcels) == 1:
@@ -114,10 +99,10 @@ class Accept:
         middle = len(parcels) // 2
         return await self._flush(parcels[:middle]) + await self._flush(parcels[middle:])
 
-    async def _write(self, parcels: Sequence[Parcel]) -> set[tuple[str, bytes]]:
+    async def _write(self, parcels: Sequence[Parcel]) -> set[UUID]:
         async with self._running.db.write(first=True) as tx:
             new = await self._insert(tx, parcels)
-            handed = sum(len(parcel.slices) for parcel in parcels)
+            handed = sum(len(parcel.events) for parcel in parcels)
             rejected = sum(parcel.rejected for parcel in parcels)
             counts = Counter(
                 {
@@ -132,31 +117,20 @@ class Accept:
             METRICS.deliveries.labels(name.removeprefix("deliveries:")).inc(number)
         return new
 
-    async def _insert(self, tx: Tx, parcels: Sequence[Parcel]) -> set[tuple[str, bytes]]:
+    async def _insert(self, tx: Tx, parcels: Sequence[Parcel]) -> set[UUID]:
+        """One statement for each source, its rows in the order they came; recorded by the database's clock."""
         recorded = await tx.machine_now() + self._running.clock.offset
-        rows = [
-            (
-                part.id,
-                parcel.account,
-                parcel.source,
-                parcel.store,
-                parcel.kind,
-                parcel.trust,
-                parcel.lane,
-                part.dedupe,
-                recorded,
-                "",
-                "",
-                "",
-                part.meta,
-                parcel.trace,
-                part.raw,
-            )
-            for parcel in parcels
-            for part in parcel.slices
-        ]
-        rows.sort(key=lambda row: (row[2], row[7]))
-        return {(source, bytes(key)) for source, key in await tx.insert_new(delivery, rows, ("source", "dedupe"))}
+        groups: dict[tuple[str, str, str, Lane], list[tuple[UUID, msgspec.Raw, bytes]]] = {}
+        for parcel in parcels:
+            head = msgspec.Raw(_encode(parcel.head))
+            group = groups.setdefault((parcel.account, parcel.source, parcel.store, parcel.lane), [])
+            group += [(id_, head, raw) for id_, raw in parcel.events]
+        new: set[UUID] = set()
+        for (account, source, store, lane), rows in groups.items():
+            same = {"account": account, "source": source, "store": store, "lane": lane.value, "recorded": recorded}
+            untaken = {"verdict": "", "reason": "", "customer": ""}
+            new.update(await tx.insert_alike(delivery, VARYING, rows, {**same, **untaken}, "id"))
+        return new
 
 
 def _fail(parcels: Sequence[Parcel], error: Exception) -> None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from msgspec.structs import replace
 
 from services.ingest import tables
 from services.ingest.connectors import CONNECTORS
@@ -83,18 +84,7 @@ def checked_store(store: StoreConfigured) -> StoreConfigured:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Refused("unknown_zone", f"{store.zone!r} is no IANA time zone", pointer="/zone") from None
     currency = currency_of(store.currency, "")
-    return StoreConfigured(
-        id=store.id,
-        revision=store.revision,
-        name=store.name,
-        currency=currency,
-        exponent=exponent_of(currency),
-        zone=store.zone,
-        locale=store.locale,
-        url=store.url,
-        email=store.email,
-        postal_address=store.postal_address,
-    )
+    return replace(store, currency=currency, exponent=exponent_of(currency))
 
 
 async def make_source(tx: Tx, vault: Vault, wanted: SourceRow, secret: str) -> str:
@@ -140,3 +130,9 @@ async def make_key(tx: Tx, account: str, kind: str, store: str = "", origins: tu
     fact = KeyConfigured(id=name, revision=1, kind=kinds[kind], digest=digest_of(text), store=store, origins=origins)
     await configure(tx, account, fact)
     return name, text
+
+
+async def revoke_key(tx: Tx, account: str, name: str) -> None:
+    """Revoke an API key; raises Refused 404 for an unknown one."""
+    key = await found(tx, KeyConfigured, account, name)
+    await configure(tx, account, replace(key, revision=key.revision + 1, deleted=True))

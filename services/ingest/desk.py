@@ -28,6 +28,17 @@ REDACT = Query(
 )
 
 
+_order, _cart = tables.customer_order, tables.cart
+REOWN = tuple(
+    Query(
+        update(table)
+        .where(table.c.account == bindparam("of"), table.c.customer == bindparam("loser"))
+        .values(customer=bindparam("survivor"))
+    )
+    for table in (_order, _cart)
+)
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What became of a delivery: translated, dropped, suppressed, waiting; quarantined and parked come from outside."""
 
@@ -97,7 +108,7 @@ class IngestDesk(WorkSet):
             if before.get(key) != row:
                 self.names[account, key] = row
         for survivor, loser in found.merges:
-            self._merged(survivor, loser)
+            self.tell_merge(survivor, loser)
         return found.customer
 
     @property
@@ -105,7 +116,7 @@ class IngestDesk(WorkSet):
         """Business time at which the work in hand came in."""
         return getattr(self.work, "recorded", self.now)
 
-    def _merged(self, survivor: str, loser: str) -> None:
+    def tell_merge(self, survivor: str, loser: str) -> None:
         """Tell of a merge, and hand the loser's open carts to the survivor."""
         self.emit(CustomerMerged(loser=loser), customer=survivor)
         self.aliases.append(AliasRow(self.work.account, loser, survivor))
@@ -124,6 +135,9 @@ class IngestDesk(WorkSet):
         await tx.upsert_many(tables.cart, self.carts.stored)
         await tx.upsert_many(tables.suppression, self.suppressions.stored)
         await tx.upsert_many(tables.kernel.alias, self.aliases.rows)
+        for alias in self.aliases.rows:
+            for reown in REOWN:
+                await tx.execute(reown, of=alias.account, loser=alias.loser, survivor=alias.survivor)
         for account, customer in self.erased.rows:
             await tx.execute(REDACT, of=account, who=customer)
         scrubbed = [(seq, REDACTED) for seq in self.scrubbed.rows]

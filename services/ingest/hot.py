@@ -9,20 +9,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
-from uuid import uuid5
+from uuid import UUID
 
 import msgspec
 
-from services.ingest.accept import Accept, Parcel, Slice
+from services.ingest.accept import Accept, Parcel
 from services.ingest.connectors import CONNECTORS, native
 from services.ingest.dialects import DIALECTS
 from services.ingest.sources import Source, source_of
+from services.ingest.tables import Head
 from services.ingest.vault import vault_of
 from shared.access import Caller, bearer, unauthorized
 from shared.clock import machine_now, machine_seconds
-from shared.errors import Invalid, Refused
+from shared.errors import Refused
 from shared.events import Lane
-from shared.events.base import NAMESPACE
 from shared.observe import METRICS, traceparent
 from shared.web import problem_of
 
@@ -42,7 +42,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def read_body(receive: Receive, *, most: int = MOST_BODY) -> bytes:
-    """The whole body, unzipped where it is gzip; raises Refused 413 over the cap, 408 when it dawdles, 400 when cut short."""
+    """The whole body, unzipped where it is gzip; raises Refused: 413 over the cap, 408 too slow, 400 cut short."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
             raw = await _raw_body(receive, most)
@@ -93,6 +93,15 @@ async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, st
     await send({"type": "http.response.body", "body": body})
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where deliveries come from."""
+
+    account: str
+    source: str
+    store: str
+    lane: Lane = Lane.LIVE
+
+
 class Hot:
     """The base of the hot routes: one ASGI callable that answers every failure with a problem."""
 
@@ -103,36 +112,29 @@ class Hot:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            if scope["method"] not in ("POST", "OPTIONS"):
-                raise Refused("method_not_allowed", "POST here", status=405)
-            status, body, headers = await self.handle(scope, receive)
+            status, body, headers = await self._posted(scope, receive)
             await respond(send, status, body, headers)
         except Exception as error:  # noqa: BLE001 - the outermost line of a request
             found = problem_of(error)
             extra = {"retry-after": found.headers["retry-after"]} if "retry-after" in found.headers else {}
             await respond(send, found.status_code, bytes(found.body), extra)
 
+    async def _posted(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
+        if scope["method"] != "POST":
+            raise Refused("method_not_allowed", "POST here", status=405)
+        return await self.handle(scope, receive)
+
     async def handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
         """Take one request in."""
         raise NotImplementedError
 
     async def put(
-        self,
-        caller: Caller | Source,
-        kind: str,
-        slices: list[Slice],
-        *,
-        trust: str,
-        source: str,
-        trace: str,
-        rejected: int = 0,
-    ) -> set[bytes]:
-        """Hand slices to the group commit; gives the dedupe keys that were new."""
-        done: asyncio.Future[set[bytes]] = asyncio.get_running_loop().create_future()
-        lane = getattr(caller, "lane", Lane.LIVE)
-        return await self.accept.put(
-            Parcel(caller.account, source, caller.store, kind, trust, str(lane), trace, slices, rejected, done)
-        )
+        self, origin: Origin, events: list[tuple[UUID, bytes]], head: Head, *, rejected: int = 0
+    ) -> set[UUID]:
+        """Hand events to the group commit; gives the ids that were new."""
+        done: asyncio.Future[set[UUID]] = asyncio.get_running_loop().create_future()
+        account, source, store, lane = origin.account, origin.source, origin.store, origin.lane
+        return await self.accept.put(Parcel(account, source, store, lane, head, events, rejected, done))
 
 
 def trust_of(caller: Caller) -> str:
@@ -150,34 +152,25 @@ class NativeEvents(Hot):
         if caller.kind == "customer":
             raise Refused("forbidden", "events come under a server or browser key", status=403)
         raws, single = _split_native(await read_body(receive))
-        verdicts, slices = _judged(raws, caller)
-        if single and not slices:
-            raise verdicts[0].error or Invalid([("", "malformed")])
         source = f"native:{caller.account}"
-        rejected = sum(1 for verdict in verdicts if verdict.error is not None)
-        trace = traceparent(headers.get("traceparent", ""))
+        verdicts, events = _judged(raws, caller, source)
+        if single and verdicts[0].error is not None:
+            raise verdicts[0].error
         history = headers.get("x-querencia-lane") == "history" and caller.kind == "server"
-        sender: Any = _Historic(caller.account, caller.store) if history else caller
-        new = await self.put(
-            sender, "native", slices, trust=trust_of(caller), source=source, trace=trace, rejected=rejected
-        )
+        origin = Origin(caller.account, source, caller.store, Lane.HISTORY if history else Lane.LIVE)
+        head = Head("native", trust_of(caller), traceparent(headers.get("traceparent", "")), {})
+        new = await self.put(origin, events, head, rejected=len(raws) - len(events))
         return 200, _encode({"verdicts": [verdict.shown(new) for verdict in verdicts]}), {}
-
-
-class _Historic(msgspec.Struct, frozen=True):
-    account: str
-    store: str
-    lane: Lane = Lane.HISTORY
 
 
 class Verdict(msgspec.Struct):
     """What became of one event of a batch."""
 
     id: str
-    dedupe: bytes = b""
+    delivery: UUID | None = None
     error: Refused | None = None
 
-    def shown(self, new: set[bytes]) -> dict[str, Any]:
+    def shown(self, new: set[UUID]) -> dict[str, Any]:
         """As the answer shows it."""
         if self.error is not None:
             return {
@@ -187,12 +180,12 @@ class Verdict(msgspec.Struct):
                 "message": self.error.message,
                 "pointer": self.error.pointer,
             }
-        return {"id": self.id, "verdict": "accepted" if self.dedupe in new else "duplicate"}
+        return {"id": self.id, "verdict": "accepted" if self.delivery in new else "duplicate"}
 
 
 def _split_native(body: bytes) -> tuple[list[bytes], bool]:
     """(raw events, whether it was a single one)."""
-    if not body.lstrip()[:1] == b"[":
+    if body[:64].lstrip()[:1] != b"[":
         return [body], True
     try:
         raws = [bytes(raw) for raw in _raws(body)]
@@ -203,18 +196,18 @@ def _split_native(body: bytes) -> tuple[list[bytes], bool]:
     return raws, False
 
 
-def _judged(raws: list[bytes], caller: Caller) -> tuple[list[Verdict], list[Slice]]:
-    verdicts, slices = [], []
+def _judged(raws: list[bytes], caller: Caller, source: str) -> tuple[list[Verdict], list[tuple[UUID, bytes]]]:
+    verdicts, events = [], []
     for raw in raws:
         try:
             event = _checked(raw, caller)
         except Refused as refused:
             verdicts.append(Verdict("", error=refused))
             continue
-        dedupe = _dedupe_of(f"{event.source}|{event.id}")
-        verdicts.append(Verdict(event.id, dedupe))
-        slices.append(Slice(_id_of(f"native:{caller.account}", dedupe), dedupe, raw, {}))
-    return verdicts, slices
+        id_ = delivery_id(source, f"{event.source}|{event.id}".encode("utf-8", "surrogatepass"))
+        verdicts.append(Verdict(event.id, id_))
+        events.append((id_, raw))
+    return verdicts, events
 
 
 def _checked(raw: bytes, caller: Caller) -> Any:
@@ -226,12 +219,9 @@ def _checked(raw: bytes, caller: Caller) -> Any:
     return event
 
 
-def _dedupe_of(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _id_of(source: str, dedupe: bytes) -> Any:
-    return uuid5(NAMESPACE, f"{source}|{dedupe.hex()}")
+def delivery_id(source: str, within: bytes) -> UUID:
+    """The id of a delivery: of its source and of what tells it from the source's others."""
+    return UUID(bytes=hashlib.blake2b(within, digest_size=16, key=source.encode()[:64]).digest())
 
 
 class Dialect(Hot):
@@ -250,23 +240,15 @@ class Dialect(Hot):
         body = await read_body(receive)
         caller = await self._caller(scope, headers, body)
         source = f"{self.name}:{caller.key}"
-        meta = _clock_meta(self.dialect.sent_at(body), received)
-        slices, rejected = [], 0
-        for event in self.dialect.split(body, self.call):
-            if len(event.raw) > MOST_EVENT or not event.message_id:
-                rejected += 1
-                continue
-            dedupe = _dedupe_of(event.message_id)
-            slices.append(Slice(_id_of(source, dedupe), dedupe, event.raw, {**meta, "call": event.type}))
-        await self.put(
-            caller,
-            self.name,
-            slices,
-            trust=trust_of(caller),
-            source=source,
-            trace=traceparent(headers.get("traceparent", "")),
-            rejected=rejected,
-        )
+        meta = {**_clock_meta(self.dialect.sent_at(body), received), "call": self.call}
+        said = self.dialect.split(body, self.call)
+        events = [
+            (delivery_id(source, each.message_id.encode("utf-8", "surrogatepass")), each.raw)
+            for each in said
+            if len(each.raw) <= MOST_EVENT
+        ]
+        head = Head(self.name, trust_of(caller), traceparent(headers.get("traceparent", "")), meta)
+        await self.put(Origin(caller.account, source, caller.store), events, head, rejected=len(said) - len(events))
         return 200, b'{"success":true}', {}
 
     async def _caller(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> Caller:
@@ -296,7 +278,8 @@ def _basic(authorization: str) -> str:
 
 
 def _query(scope: Scope, name: str) -> str:
-    return parse_qs(scope.get("query_string", b"").decode("latin-1")).get(name, [""])[0]
+    query: bytes = scope.get("query_string", b"")
+    return parse_qs(query.decode("latin-1")).get(name, [""])[0]
 
 
 def _clock_meta(sent_at: str, received: datetime) -> dict[str, str]:
@@ -326,16 +309,9 @@ class Webhook(Hot):
             METRICS.signatures.labels(platform).inc()
             raise
         meta = {**connector.meta(headers), "secret": secret, "received_at": datetime.now(UTC).isoformat()}
-        dedupe = connector.dedupe(headers, raw)
-        part = Slice(_id_of(source.id, dedupe), dedupe, raw, meta)
-        await self.put(
-            source,
-            platform,
-            [part],
-            trust="verified",
-            source=source.id,
-            trace=traceparent(headers.get("traceparent", "")),
-        )
+        head = Head(platform, "verified", traceparent(headers.get("traceparent", "")), meta)
+        event = (delivery_id(source.id, connector.dedupe(headers, raw)), raw)
+        await self.put(Origin(source.account, source.id, source.store, source.lane), [event], head)
         return 200, b'{"success":true}', {}
 
     async def _source(self, name: str) -> Source | None:

@@ -62,7 +62,7 @@ def recognise(claimed: Claimed, people: People, new: Callable[[], CustomerRow]) 
     for other in owners:
         may = other.id != chosen.id and not _at_odds(keys, other.keys)
         if may and _may_join(chosen, other, _shared(keys, other, people), claimed.trust):
-            survivor, loser = _rank(chosen, other)
+            survivor, loser = ranked(chosen, other)
             merges.append((survivor, loser))
             chosen = joined(survivor, loser)
     return _settle(claimed, keys, chosen, merges, people)
@@ -119,7 +119,7 @@ def _may_join(one: CustomerRow, other: CustomerRow, shared: Sequence[Key], trust
     return any(key.kind in {"customer", "email", "order"} for key in shared)
 
 
-def _rank(one: CustomerRow, other: CustomerRow) -> tuple[CustomerRow, CustomerRow]:
+def ranked(one: CustomerRow, other: CustomerRow) -> tuple[CustomerRow, CustomerRow]:
     """(survivor, loser): whom we heard of first survives."""
     first, second = sorted((one, other), key=lambda person: (person.recorded, person.id))
     return first, second
@@ -170,7 +170,7 @@ def _settle(
         if owner is not None and holder is not None and owner.id not in same:
             if not _moves(key, holder, claimed):
                 continue
-            persons[owner.id] = _without(persons.get(owner.id, owner), key)
+            persons[owner.id] = without(persons.get(owner.id, owner), key)
         elif owner is None and not _may_name(chosen, key, claimed.trust):
             continue
         held.add(key)
@@ -197,7 +197,8 @@ def _may_name(person: CustomerRow, key: Key, trust: Trust) -> bool:
     return trust is Trust.VERIFIED or key.kind == "anonymous" or not person.verified
 
 
-def _without(person: CustomerRow, key: Key) -> CustomerRow:
+def without(person: CustomerRow, key: Key) -> CustomerRow:
+    """The person without a name, nor the contact in the profile that it stands for."""
     profile = person.profile
     told = profile.get(key.kind)
     if told is not None and told.value == key.value:

@@ -138,10 +138,20 @@ async def _load_names(tx: Tx, desk: IngestDesk, names: Iterable[tuple[str, Key]]
 
 
 async def _load_called(tx: Tx, desk: IngestDesk, calls: Sequence[Command]) -> None:
-    """The customers that an API call names."""
+    """The customers that an API call names, by our id or (`ext:<store>:<id>`) by a store's."""
     named = {(call.account, name) for call in calls for name in (call.customer, call.about) if name}
+    outside = {(account, key) for account, name in named if (key := external(name)) is not None}
+    if outside:
+        await _load_names(tx, desk, outside)
     for row in await tx.fetch_by_keys(tables.customer, named, CustomerRow):
         desk.customers.loaded((row.account, row.id), row)
+
+
+def external(name: str) -> Key | None:
+    """The key that `ext:<store>:<the store's id>` stands for; None for any other name."""
+    kind, _, rest = name.partition(":")
+    store, _, value = rest.partition(":")
+    return Key("customer", store, value) if kind == "ext" and store and value else None
 
 
 async def _load_persons(tx: Tx, desk: IngestDesk) -> None:

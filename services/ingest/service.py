@@ -10,6 +10,7 @@ from services.ingest.hot import Dialect, NativeEvents, Webhook
 from services.ingest.intake import UNTAKEN, Intake
 from services.ingest.loading import load
 from services.ingest.records import CustomerRow
+from services.ingest.routes import router
 from shared.running import Running
 from shared.service import Service
 
@@ -34,6 +35,7 @@ ingest = Service(
     subject_row=_nobody,
     load=load,
     loops={"accept": _accept, "intake": Intake},
+    router=router,
     asgi={
         "/v1/events": NativeEvents,
         "/webhooks/": Webhook,

@@ -1,7 +1,5 @@
 """Set-up: the first store: what `run` makes in an empty folder, and the command that makes one at will."""
 
-from datetime import UTC, datetime
-
 import msgspec
 from sqlalchemy import func, select
 
@@ -97,7 +95,8 @@ async def first_store(settings: Settings) -> list[str]:
             return []
     finally:
         await database.close()
-    return lines(await create_account(settings, Wanted()))
+    operator = vault_of(settings).operator_key()
+    return [*lines(await create_account(settings, Wanted())), f"  operator key    {operator}"]
 
 
 def lines(made: NewStore) -> list[str]:
@@ -110,5 +109,4 @@ def lines(made: NewStore) -> list[str]:
         f"  browser key     {made.browser_key}",
         f"  Shopify webhook /webhooks/shopify/{made.shopify_source}",
         f"  Shopify secret  {made.shopify_secret}",
-        f"  ({datetime.now(UTC):%Y-%m-%d %H:%M} UTC)",
     ]

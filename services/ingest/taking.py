@@ -23,7 +23,7 @@ from shared.errors import Refused
 from shared.events.ingest import BehaviourRecorded, ProductViewed
 
 VERIFIED_ONLY = (OrderClaim, EraseClaim)
-_BEST = ("waiting", "translated", "suppressed", "dropped")
+_BEST = ("waiting", "translated", "dropped")
 
 
 def take_in(delivery: Delivery, desk: IngestDesk) -> Outcome:
@@ -31,11 +31,13 @@ def take_in(delivery: Delivery, desk: IngestDesk) -> Outcome:
     claims = desk.translated[delivery.seq]
     if isinstance(claims, Refused):
         raise claims
-    outcomes = [_take(claim, delivery, desk) for claim in claims]
-    states = {outcome.state for outcome in outcomes}
-    state = next((name for name in _BEST if name in states), "dropped")
-    if state == "suppressed":
-        desk.scrubbed.append(delivery.seq)
+    outcomes: list[Outcome] = []
+    for claim in claims:
+        outcomes.append(_take(claim, delivery, desk))
+        if outcomes[-1].state == "suppressed":  # whom it is about was erased: nothing else of it may stay
+            desk.scrubbed.append(delivery.seq)
+            return outcomes[-1]
+    state = next((name for name in _BEST if name in {outcome.state for outcome in outcomes}), "dropped")
     customer = next((outcome.customer for outcome in outcomes if outcome.customer), "")
     reasons = [outcome.reason for outcome in outcomes if outcome.reason and outcome.state == state]
     return Outcome(state, ",".join(dict.fromkeys([*reasons, *_flags(claims)])), customer)

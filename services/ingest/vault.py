@@ -1,5 +1,7 @@
 """The vault: secrets that must be read again (webhook secrets, signing keys) are encrypted with the master key."""
 
+import hashlib
+import hmac
 import os
 from functools import cache
 
@@ -16,6 +18,11 @@ class Vault:
 
     def __init__(self, key: str) -> None:
         self._fernet = Fernet(key.encode())
+        self._operator = hmac.new(key.encode(), b"operator", hashlib.sha256).hexdigest()
+
+    def operator_key(self) -> str:
+        """The key that makes accounts over HTTP; it follows from the master key."""
+        return f"qo_{self._operator}"
 
     def seal(self, secret: str) -> bytes:
         """The secret encrypted."""

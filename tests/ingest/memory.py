@@ -9,7 +9,7 @@ from uuid import uuid4
 from services.ingest.desk import IngestDesk, Outcome
 from services.ingest.loading import translate
 from services.ingest.records import AccountSecretRow
-from services.ingest.tables import Delivery
+from services.ingest.tables import Delivery, Head
 from services.ingest.taking import take_in
 from services.ingest.taking_orders import order_of
 from shared.errors import Refused
@@ -35,7 +35,18 @@ class Desk:
         self.seq += 1
         recorded = NOON + timedelta(hours=1, seconds=self.seq)
         delivery = Delivery(
-            self.seq, uuid4(), "acc_1", "src", STORE.id, kind, trust, Lane.LIVE, b"", recorded, "", "", "", meta, "", raw
+            self.seq,
+            uuid4(),
+            "acc_1",
+            "src",
+            STORE.id,
+            Lane.LIVE,
+            recorded,
+            "",
+            "",
+            "",
+            Head(kind, trust, "", meta),
+            raw,
         )
         translate(self.desk, delivery)
         self.desk.begin(delivery)

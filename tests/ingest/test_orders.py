@@ -82,7 +82,9 @@ def test_each_revision_is_told_once_and_in_order(order: list[int]) -> None:
 
 def test_an_update_before_the_create_builds_the_order_and_the_create_fills_gaps_only() -> None:
     desk = Desk()
-    desk.shopify("orders/updated", shopify_order(at=NOON, updated_at=later(NOON, hours=3), name=None, total_price="45.00"))
+    desk.shopify(
+        "orders/updated", shopify_order(at=NOON, updated_at=later(NOON, hours=3), name=None, total_price="45.00")
+    )
     assert desk.shopify("orders/create", shopify_order(at=NOON)).state == "translated"
     (order,) = desk.orders()
     assert (order.total, order.number) == (4500, "#1001")
@@ -102,7 +104,13 @@ def test_a_refund_before_its_order_waits_and_is_applied_once() -> None:
 def test_one_order_seen_through_several_channels_is_one_order() -> None:
     desk = Desk()
     number = str(shopify_order(at=NOON)["id"])
-    desk.track("Order Completed", userId="77", order_id=number, total=50, products=[{"product_id": "11", "price": 25, "quantity": 2}])
+    desk.track(
+        "Order Completed",
+        userId="77",
+        order_id=number,
+        total=50,
+        products=[{"product_id": "11", "price": 25, "quantity": 2}],
+    )
     desk.shopify("orders/create", shopify_order(at=NOON))
     desk.native("purchase", {"order_id": number, "customer": {"id": "77"}, "lines": [{"product": "x", "price": 9}]})
     desk.track("Order Completed", anonymousId="b", order_id=number, total=50, trust="browser")
@@ -177,7 +185,8 @@ def test_allocation_loses_nothing(total: int, weights: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("currency", "price", "minor", "exponent"), [("JPY", "1500", 1500, 0), ("kwd", "1.234", 1234, 3), ("EUR", "0.285", 29, 2)]
+    ("currency", "price", "minor", "exponent"),
+    [("JPY", "1500", 1500, 0), ("kwd", "1.234", 1234, 3), ("EUR", "0.285", 29, 2)],
 )
 def test_minor_units_follow_the_currency(currency: str, price: str, minor: int, exponent: int) -> None:
     desk = Desk()

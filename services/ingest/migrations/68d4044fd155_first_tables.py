@@ -114,23 +114,18 @@ def upgrade() -> None:
     sa.Column('account', sa.Text(), nullable=False),
     sa.Column('source', sa.Text(), nullable=False),
     sa.Column('store', sa.Text(), nullable=False),
-    sa.Column('kind', sa.Text(), nullable=False),
-    sa.Column('trust', sa.Text(), nullable=False),
     sa.Column('lane', sa.Text(), nullable=False),
-    sa.Column('dedupe', sa.LargeBinary(), nullable=False),
     sa.Column('recorded', Instant(), nullable=False),
     sa.Column('verdict', sa.Text(), nullable=False),
     sa.Column('reason', sa.Text(), nullable=False),
     sa.Column('customer', sa.Text(), nullable=False),
-    sa.Column('meta', sa.LargeBinary(), nullable=False),
-    sa.Column('trace', sa.Text(), nullable=False),
+    sa.Column('head', sa.LargeBinary(), nullable=False),
     sa.Column('raw', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('seq'),
     sqlite_autoincrement=True
     )
     op.create_index('delivery_customer', 'delivery', ['account', 'customer'], unique=False, postgresql_where=sa.text("customer <> ''"), sqlite_where=sa.text("customer <> ''"))
-    op.create_index('delivery_id', 'delivery', ['id'], unique=False)
-    op.create_index('delivery_once', 'delivery', ['source', 'dedupe'], unique=True)
+    op.create_index('delivery_id', 'delivery', ['id'], unique=True)
     op.create_index('delivery_untaken', 'delivery', ['lane', 'account', 'seq'], unique=False, postgresql_where=sa.text("verdict = ''"), sqlite_where=sa.text("verdict = ''"))
     op.create_table('heartbeat',
     sa.Column('partition', sa.Integer(), autoincrement=False, nullable=False),
@@ -274,7 +269,6 @@ def downgrade() -> None:
     op.drop_table('idempotency')
     op.drop_table('heartbeat')
     op.drop_index('delivery_untaken', table_name='delivery', postgresql_where=sa.text("verdict = ''"), sqlite_where=sa.text("verdict = ''"))
-    op.drop_index('delivery_once', table_name='delivery')
     op.drop_index('delivery_id', table_name='delivery')
     op.drop_index('delivery_customer', table_name='delivery', postgresql_where=sa.text("customer <> ''"), sqlite_where=sa.text("customer <> ''"))
     op.drop_table('delivery')

@@ -1,0 +1,11 @@
+"""Ingest's HTTP apart from the hot routes: the set-up, customers, and what was made of deliveries."""
+
+from fastapi import APIRouter
+
+from services.ingest.routes.customers import router as customers
+from services.ingest.routes.made import router as made
+from services.ingest.routes.setting_up import router as setting_up
+
+router = APIRouter()
+for part in (setting_up, customers, made):
+    router.include_router(part)

@@ -1,0 +1,206 @@
+"""Customers over HTTP: who they are, tokens for them, merges, splits, erasure."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import uuid4
+
+import jwt
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+from sqlalchemy import bindparam, select
+
+from services.ingest import erasure, merging, tables
+from services.ingest.claims import Trust
+from services.ingest.desk import IngestDesk
+from services.ingest.loading import external
+from services.ingest.profiles import values
+from services.ingest.records import AccountSecretRow, CustomerRow, IdentityKeyRow
+from services.ingest.routes.changing import KEYED
+from services.ingest.routes.setting_up import Asked
+from services.ingest.vault import vault_of
+from shared.access import Caller, MemberOrServer, ServerKey, customer_named
+from shared.clock import machine_now
+from shared.db import Query as Compiled
+from shared.db import Reader
+from shared.errors import Refused, not_found
+from shared.tables import AliasRow
+from shared.web import MOST_PER_PAGE, answer, page, perform, read_cursor, reading, running_of
+from shared.workset import Command
+
+router = APIRouter(tags=["customers"])
+Name = Annotated[str, Path(max_length=700)]
+_customer = tables.customer
+_LIST = Compiled(
+    select(*_customer.columns)
+    .where(
+        _customer.c.account == bindparam("account"),
+        _customer.c.merged_into == "",
+        _customer.c.customer > bindparam("after"),
+    )
+    .order_by(_customer.c.customer)
+    .limit(bindparam("most"))
+)
+
+
+class TokenBody(Asked):
+    """For whom (`cus_…` or `ext:<store>:<id>`) and for how many seconds a token is."""
+
+    customer: Annotated[str, Field(min_length=1, max_length=700)]
+    seconds: Annotated[int, Field(ge=60, le=86_400)] = 3600
+
+
+class MergeBody(Asked):
+    """The other customer."""
+
+    other: Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class SplitBody(Asked):
+    """The customer that had been merged and is to be one of its own again."""
+
+    merged: Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class EraseBody(Asked):
+    """Nothing has to be said to be forgotten."""
+
+
+async def known(reader: Reader, account: str, name: str) -> CustomerRow:
+    """The customer behind an id of ours or a store's, after merges; raises Refused 404."""
+    key = external(name)
+    if key is not None:
+        held = await reader.fetch_by_keys(
+            tables.identity_key, [(account, key.kind, key.store, key.value)], IdentityKeyRow
+        )
+        name = held[0].customer if held else ""
+    while alias := await reader.fetch_by_keys(tables.kernel.alias, [(account, name)], AliasRow):
+        name = alias[0].survivor
+    rows = await reader.fetch_by_keys(tables.customer, [(account, name)], CustomerRow)
+    if not rows:
+        raise not_found("customer", name)
+    return rows[0]
+
+
+def shown(row: CustomerRow) -> dict[str, Any]:
+    """A customer as the API shows it."""
+    return {
+        "id": row.id,
+        "recorded_at": row.recorded,
+        "erased_at": row.erased_at,
+        "verified": row.verified,
+        "keys": [{"kind": key.kind, "store": key.store, "value": key.value} for key in row.keys],
+        "profile": values(row),
+        "consents": {name: {"granted": held.granted, "at": held.at} for name, held in row.consents.items()},
+    }
+
+
+@router.get("/v1/customers")
+async def list_customers(
+    request: Request,
+    caller: ServerKey,
+    limit: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = 50,
+    cursor: Annotated[str, Query(max_length=400)] = "",
+) -> Response:
+    """The account's customers, in the order they were first known."""
+    after = read_cursor(cursor, tuple[str])[0] if cursor else ""
+    async with reading(request) as reader:
+        rows = await reader.fetch(_LIST, account=caller.account, after=after, most=limit + 1)
+    found = [CustomerRow(*row) for row in rows]
+    listed = page(found, limit, lambda row: (row.id,))
+    return answer(
+        {"data": [shown(row) for row in listed.data], "next_cursor": listed.next_cursor, "has_more": listed.has_more}
+    )
+
+
+@router.get("/v1/customers/{customer}")
+async def get_customer(request: Request, customer: Name, caller: MemberOrServer) -> Response:
+    """One customer, under a server key or that customer's own token."""
+    name = customer_named(caller, customer) if caller.kind == "customer" else customer
+    async with reading(request) as reader:
+        return answer(shown(await known(reader, caller.account, name)))
+
+
+async def _found(request: Request, caller: Caller, name: str) -> str:
+    async with reading(request) as reader:
+        return (await known(reader, caller.account, name)).id
+
+
+@router.post("/v1/customers/{customer}/erase", openapi_extra=KEYED)
+async def erase_customer(
+    request: Request, customer: Name, caller: ServerKey, body: EraseBody | None = None
+) -> Response:
+    """Forget a customer, everywhere; what they did before never comes back."""
+
+    def judge(command: Command, desk: IngestDesk) -> Any:
+        person = desk.person(command.customer)
+        if person.erased_at is None:
+            erasure.erase(desk, person, command.time)
+        return {"id": person.id, "erased_at": person.erased_at or command.time}
+
+    return await perform(request, caller=caller, customer=await _found(request, caller, customer), judge=judge)
+
+
+@router.post("/v1/customers/{customer}/merge", openapi_extra=KEYED)
+async def merge_customers(request: Request, customer: Name, body: MergeBody, caller: ServerKey) -> Response:
+    """Make two customers one."""
+    one, other = await _found(request, caller, customer), await _found(request, caller, body.other)
+
+    def judge(command: Command, desk: IngestDesk) -> Any:
+        return {"id": merging.merge(desk, command.customer, other)}
+
+    return await perform(request, caller=caller, customer=one, about=other, judge=judge)
+
+
+@router.post("/v1/customers/{customer}/split", openapi_extra=KEYED)
+async def split_customer(request: Request, customer: Name, body: SplitBody, caller: ServerKey) -> Response:
+    """Undo a merge: names and orders go back, to a new customer id."""
+
+    def judge(command: Command, desk: IngestDesk) -> Any:
+        return {"id": merging.split(desk, command.customer, body.merged), "survivor": command.customer}
+
+    named = await _found(request, caller, customer)
+    return await perform(request, caller=caller, customer=named, about=body.merged, judge=judge)
+
+
+@router.post("/v1/customer-tokens", status_code=201, openapi_extra={"x-idempotency": "natural"})
+async def create_token(request: Request, body: TokenBody, caller: ServerKey) -> Response:
+    """A token (EdDSA JWT) by which a front end acts for one customer; a store's key names its own ids only."""
+    key = external(body.customer)
+    if key is not None and caller.store and key.store != caller.store:
+        raise Refused("forbidden", "this key names customers of its own store only", status=403)
+    customer = await _token_customer(request, caller, body.customer)
+    running = running_of(request)
+    async with reading(request) as reader:
+        rows = await reader.fetch_by_keys(tables.account_secret, [(caller.account,)], AccountSecretRow)
+    now = machine_now()
+    claims = {
+        "iss": caller.account,
+        "aud": "querencia",
+        "sub": customer,
+        "store": key.store if key is not None else caller.store,
+        "iat": now,
+        "exp": now + timedelta(seconds=body.seconds),
+    }
+    token = jwt.encode(claims, vault_of(running.settings).open(rows[0].sealed), "EdDSA", {"kid": rows[0].signing_key})
+    return answer({"token": token, "customer": customer, "expires_at": claims["exp"]}, 201)
+
+
+async def _token_customer(request: Request, caller: Caller, name: str) -> str:
+    """The customer a token is for; one whom a store names for the first time is made."""
+    key = external(name)
+    try:
+        return await _found(request, caller, name)
+    except Refused:
+        if key is None:
+            raise
+    running = running_of(request)
+
+    def judge(command: Command, desk: IngestDesk) -> str:
+        if (caller.account, key.store) not in desk.stores:
+            raise not_found("store", key.store)
+        return desk.recognise((key,), Trust.VERIFIED, command.time)
+
+    async with running.db.write() as tx:
+        call = Command(account=caller.account, customer="", store=key.store, id=uuid4(), time=tx.now, about=name)
+        made: str = await running.command(tx, call, judge)
+    return made
