@@ -23,10 +23,10 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERS = cast("dict[str, Any]", yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"])
-SERVICES = ("ingest", "loyalty", "scoring")
+SERVICES = ("ingest", "loyalty", "scoring", "notifications")
 SECRETS = {
     "QUERENCIA_MASTER_KEY": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-    **{f"{service.upper()}_DB_PASSWORD": f"secret-of-{service}" for service in (*SERVICES, "notifications")},
+    **{f"{service.upper()}_DB_PASSWORD": f"secret-of-{service}" for service in SERVICES},
 }
 
 
@@ -109,11 +109,11 @@ def test_services_answer_behind_the_gateway_and_leave_in_time(installation: Inst
         for port in ports.values():
             assert httpx.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
             assert "querencia_event_loop_lag_seconds" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
-        url = stack.enter_context(gateway(tmp_path, {**ports, "notifications": free_port()}))
+        url = stack.enter_context(gateway(tmp_path, ports))
         for method, path in (("POST", "/v1/events"), ("GET", "/v1/members/me"), ("GET", "/v1/scores/cus_ana")):
             assert httpx.request(method, f"{url}{path}", json={}).status_code == 401
         begun = time.monotonic()
         for _, process in ups.values():
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(30) for _, process in ups.values()] == [0, 0, 0]
+        assert [process.wait(30) for _, process in ups.values()] == [0, 0, 0, 0]
         assert time.monotonic() - begun < 30
