@@ -8,7 +8,7 @@ from shared.db import Query, Reader
 from shared.service import Audit
 
 ZERO: ColumnElement[int] = literal_column("0")
-_entry, _lot, _member = tables.entry, tables.lot, tables.member
+_entry, _journal, _lot, _member = tables.entry, tables.journal, tables.lot, tables.member
 
 
 def _sum_on(*sides: str, without_lot: bool = False) -> ColumnElement[int]:
@@ -28,14 +28,15 @@ def _unbalanced() -> Select[tuple[str]]:
 def _wallets_that_do_not_add_up() -> Select[tuple[str]]:
     sums = (
         select(
-            _entry.c.account,
-            _entry.c.customer,
+            _journal.c.account,
+            _journal.c.customer,
             _sum_on(AVAILABLE).label("available"),
             _sum_on(PENDING).label("pending"),
             _sum_on(HELD).label("held"),
             _sum_on(AVAILABLE, without_lot=True).label("lent"),
         )
-        .group_by(_entry.c.account, _entry.c.customer)
+        .select_from(_entry.join(_journal, and_(_journal.c.account == _entry.c.account, _journal.c.id == _entry.c.txn)))
+        .group_by(_journal.c.account, _journal.c.customer)
         .subquery()
     )
     both = and_(sums.c.account == _member.c.account, sums.c.customer == _member.c.customer)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, update
 
-from services.loyalty import tables
+from services.loyalty import tables, wallets
 from services.loyalty.earning import lot_id
 from services.loyalty.ledger import Change
 from services.loyalty.records import Entry, Lot, Member, ProgramVersion, Rating, Redemption, Transaction
@@ -23,7 +23,7 @@ _journal = tables.journal
 FORGET = Query(
     update(_journal)
     .where(_journal.c.account == bindparam("of"), _journal.c.customer == bindparam("who"))
-    .values(reason="", actor="")
+    .values(note=None)
 )
 
 
@@ -105,7 +105,7 @@ class Desk(WorkSet):
 
     async def store(self, tx: Tx) -> None:
         """One set-based write for each table."""
-        await tx.upsert_many(tables.member, self.members.stored)
+        await tx.upsert_many(tables.member, [wallets.row_of(member) for member in self.members.stored])
         await tx.upsert_many(tables.rating, self.ratings.stored)
         await tx.upsert_many(tables.lot, self.lots.stored)
         await tx.upsert_many(tables.redemption, self.redemptions.stored)
@@ -135,10 +135,10 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
 async def _load_members(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     """The members of a batch, and those from whom one of its orders moves away."""
     named = set(customers(work))
-    for member in await tx.fetch_by_keys(tables.member, named, Member):
+    for member in await tx.fetch_by_keys(tables.member, named, wallets.member_of):
         desk.members.loaded((member.account, member.customer), member)
     others = {(rating.account, rating.customer) for rating in desk.ratings.values()} - named
-    for member in await tx.fetch_by_keys(tables.member, others, Member, lock="wait"):
+    for member in await tx.fetch_by_keys(tables.member, others, wallets.member_of, lock="wait"):
         desk.members.loaded((member.account, member.customer), member)
 
 

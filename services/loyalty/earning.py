@@ -54,7 +54,6 @@ def lot_of(member: Member, rating: Rating, programme: Programme, now: datetime) 
         account=member.account,
         id=lot_id(rating.order_id),
         customer=member.customer,
-        program=programme.id,
         source=rating.order_id,
         state=PENDING if matures_at > now else AVAILABLE,
         issued=0,

@@ -25,6 +25,7 @@ from services.loyalty.records import (
     Kind,
     Lot,
     Member,
+    Note,
     Side,
     Transaction,
 )
@@ -43,9 +44,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: datetime
     recorded: datetime
     revision: int = 0
-    reason: str = ""
-    actor: str = ""
-    reverses: str = ""
+    note: Note | None = None
 
 
 class Leg(NamedTuple):
@@ -212,6 +211,7 @@ def _post(member: Member, lots: Iterable[Lot], legs: Iterable[Leg], cause: Cause
     """Book legs on a wallet; raises ArithmeticError when they do not sum to zero or outgrow the book."""
     pending = available = held = debt = issuer = 0
     entries = list[Entry]()
+    account, txn = member.account, cause.transaction
     for side, lot, points in legs:
         if not points:
             continue
@@ -224,9 +224,7 @@ def _post(member: Member, lots: Iterable[Lot], legs: Iterable[Leg], cause: Cause
             held += points
         else:
             issuer += points
-        entries.append(
-            Entry(member.account, cause.transaction, len(entries), member.customer, member.program, side, lot, points)
-        )
+        entries.append(Entry(account, txn, len(entries), side, lot, points))
     owned = pending + available + held
     if owned + issuer or abs(member.available + available) > LARGEST:
         raise ArithmeticError(f"{cause.kind} of {cause.of} does not balance: {owned} + {issuer}")
@@ -245,14 +243,11 @@ def _transaction(member: Member, points: int, cause: Cause) -> Transaction:
         account=member.account,
         id=cause.transaction,
         customer=member.customer,
-        program=member.program,
         kind=cause.kind,
         points=points,
         cause=cause.of,
         occurred_at=cause.at,
         recorded_at=cause.recorded,
         revision=cause.revision,
-        reason=cause.reason,
-        actor=cause.actor,
-        reverses=cause.reverses,
+        note=cause.note,
     )

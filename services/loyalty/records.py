@@ -54,6 +54,36 @@ class Member(msgspec.Struct, frozen=True):
     noticed: datetime | None = None
 
 
+class Habits(msgspec.Struct, frozen=True, array_like=True):
+    """What only judgement looks at of a member; kept as one document, so that a wallet is a narrow row."""
+
+    joined_at: datetime
+    program: str
+    earned: int
+    redeemed: int
+    moves: tuple[Move, ...]
+    first_order: str
+    erased: bool
+    mature_due: datetime | None
+    expire_due: datetime | None
+    notice_due: datetime | None
+    review_due: datetime | None
+    noticed: datetime | None
+
+
+class MemberRow(msgspec.Struct, frozen=True):
+    """A member as the table keeps one."""
+
+    account: str
+    customer: str
+    tier: str
+    available: int
+    pending: int
+    held: int
+    debt: int
+    habits: Habits
+
+
 class Lot(msgspec.Struct, frozen=True, gc=False):
     """Points of one source with one expiry; `remaining` of `issued` are neither spent, expired nor set aside.
 
@@ -63,7 +93,6 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
     account: str
     id: str
     customer: str
-    program: str
     source: str
     state: Literal["pending", "available"]
     issued: int
@@ -74,35 +103,37 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
     expires_at: datetime | None
 
 
+class Note(msgspec.Struct, frozen=True, gc=False):
+    """Why a transaction was made by hand, and by whom."""
+
+    reason: str
+    actor: str
+
+
 class Transaction(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened to a wallet, never changed; `points` is what the member owns more or less by it.
 
-    `cause` is the order, redemption or adjustment (of `revision`) behind it, `reverses` the transaction undone.
+    `cause` is the order (at `revision`), call, timer or merged customer behind it; `note` says who and why.
     """
 
     account: str
     id: str
     customer: str
-    program: str
     kind: Kind
     points: int
     cause: str
     occurred_at: datetime
     recorded_at: datetime
     revision: int = 0
-    reason: str = ""
-    actor: str = ""
-    reverses: str = ""
+    note: Note | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One leg of a transaction: `points` on one side of a customer's wallet, '' as lot where it belongs to none."""
+    """One leg of a transaction: `points` on one side of its customer's wallet, '' as lot where it belongs to none."""
 
     account: str
     txn: str
     ordinal: int
-    customer: str
-    program: str
     side: Side
     lot: str
     points: int

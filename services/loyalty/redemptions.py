@@ -8,7 +8,7 @@ from services.loyalty.desk import Desk
 from services.loyalty.handlers import climb, enrolled
 from services.loyalty.ledger import Cause, Change
 from services.loyalty.programmes import Programme
-from services.loyalty.records import AVAILABLE, Kind, Lot, Member, Move, Redemption
+from services.loyalty.records import AVAILABLE, Kind, Lot, Member, Move, Note, Redemption
 from shared.db import new_id
 from shared.errors import Refused, not_found
 from shared.events.loyalty import PointsRedeemed
@@ -72,7 +72,7 @@ def reverse(command: Command, desk: Desk, redemption_id: str) -> Redeemed:
     if redemption.reversed_by:
         raise Refused("already_reversed", f"{redemption_id} was given back already", status=409)
     member, programme = _member(command, desk)
-    cause = replace(_cause(command, desk, "reverse"), reverses=redemption.txn)
+    cause = _cause(command, desk, "reverse")
     spent = desk.spent(redemption)
     lots = {entry.lot: desk.lots[command.account, entry.lot] for entry in spent if entry.lot}
     done = ledger.give_back(member, spent, lots, cause)
@@ -86,7 +86,7 @@ def reverse(command: Command, desk: Desk, redemption_id: str) -> Redeemed:
 def adjust(command: Command, desk: Desk, points: int, reason: str, actor: str, *, qualifies: bool = False) -> Adjusted:
     """Give or take points by hand, at once; they move the tier only if they qualify."""
     member, programme = _member(command, desk)
-    cause = replace(_cause(command, desk, "adjust"), reason=reason, actor=actor)
+    cause = replace(_cause(command, desk, "adjust"), note=Note(reason, actor))
     if points > 0:
         done = ledger.earn(member, _gift(cause, member, programme, desk), points, cause)
     else:
@@ -115,7 +115,6 @@ def _gift(cause: Cause, member: Member, programme: Programme, desk: Desk) -> Lot
         account=member.account,
         id=new_id("lot"),
         customer=member.customer,
-        program=programme.id,
         source=cause.transaction,
         state=AVAILABLE,
         issued=0,

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.loyalty import drafts, redemptions, tables, views
-from services.loyalty.records import Member, Redemption, Transaction
+from services.loyalty import drafts, redemptions, tables, views, wallets
+from services.loyalty.records import Redemption, Transaction
 from services.loyalty.versions import versions_of
 from shared.access import Caller, MemberOrServer, ServerKey, customer_named
 from shared.errors import not_found
@@ -57,7 +57,7 @@ async def get_member(request: Request, customer: Name, caller: MemberOrServer) -
     """Balance and tier of a member; one whom nobody knows yet has an empty wallet."""
     named = await _named(request, caller, customer)
     async with reading(request) as reader:
-        found = await reader.fetch_by_keys(tables.member, [(caller.account, named)], Member)
+        found = await reader.fetch_by_keys(tables.member, [(caller.account, named)], wallets.member_of)
         programmes = await versions_of(reader, [caller.account])
         programme = programmes[caller.account].at(reader.now) if programmes else None
         return answer(views.member_view(named, found[0] if found else None, programme, reader.now))

@@ -1,27 +1,18 @@
 """The table of contents of loyalty: what it keeps, what it reacts to, what it answers."""
 
-from datetime import datetime
-
-from services.loyalty import books, routes, tables
+from services.loyalty import books, routes, tables, wallets
 from services.loyalty.desk import load
 from services.loyalty.handlers import rate_order
 from services.loyalty.merging import forget_member, merge_members
-from services.loyalty.records import Member
 from services.loyalty.upkeep import announce_expiry, expire_lots, mature_lots, review_tier
 from shared.events import ingest
 from shared.service import Service
-
-
-def new_member(account: str, customer: str, now: datetime) -> Member:
-    """A wallet with nothing in it."""
-    return Member(account, customer, now)
-
 
 loyalty = Service(
     name="loyalty",
     metadata=tables.metadata,
     subjects=tables.member,
-    subject_row=new_member,
+    subject_row=wallets.empty_row,
     load=load,
     reactions={
         ingest.OrderPaid: rate_order,

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-from services.loyalty.records import Context, Move
+from services.loyalty.records import Context, Habits, Note
 from shared.db import Document, Instant
 from shared.tables import attach
 
@@ -14,23 +14,12 @@ member = Table(
     metadata,
     Column("account", Text, primary_key=True),
     Column("customer", Text, primary_key=True),
-    Column("joined_at", Instant(), nullable=False),
-    Column("program", Text, nullable=False),
     Column("tier", Text, nullable=False),
     Column("available", BigInteger, nullable=False),
     Column("pending", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
     Column("debt", BigInteger, nullable=False),
-    Column("earned", BigInteger, nullable=False),
-    Column("redeemed", BigInteger, nullable=False),
-    Column("moves", Document(tuple[Move, ...]), nullable=False),
-    Column("first_order", Text, nullable=False),
-    Column("erased", Boolean, nullable=False),
-    Column("mature_due", Instant()),
-    Column("expire_due", Instant()),
-    Column("notice_due", Instant()),
-    Column("review_due", Instant()),
-    Column("noticed", Instant()),
+    Column("habits", Document(Habits), nullable=False),
 )
 
 lot = Table(
@@ -39,7 +28,6 @@ lot = Table(
     Column("account", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Column("customer", Text, nullable=False),
-    Column("program", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("issued", BigInteger, nullable=False),
@@ -57,16 +45,13 @@ journal = Table(
     Column("account", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Column("customer", Text, nullable=False),
-    Column("program", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("points", BigInteger, nullable=False),
     Column("cause", Text, nullable=False),
     Column("occurred_at", Instant(), nullable=False),
     Column("recorded_at", Instant(), nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("reverses", Text, nullable=False),
+    Column("note", Document(Note)),
     Index("journal_customer", "account", "customer", "id"),
 )
 
@@ -76,8 +61,6 @@ entry = Table(
     Column("account", Text, primary_key=True),
     Column("txn", Text, primary_key=True),
     Column("ordinal", Integer, primary_key=True, autoincrement=False),
-    Column("customer", Text, nullable=False),
-    Column("program", Text, nullable=False),
     Column("side", Text, nullable=False),
     Column("lot", Text, nullable=False),
     Column("points", BigInteger, nullable=False),

@@ -42,11 +42,13 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Standing(NamedTuple):
-    """Where a member stands: level, qualifying points in the window, day on which the level falls if nothing comes."""
+    """Where a member stands: the level, and the day on which it falls if nothing more comes."""
 
     level: int
-    points: int
     falls_on: int | None
+
+
+LOWEST = Standing(0, None)
 
 
 def standing(moves: Sequence[Move], ladder: Ladder, today: int) -> Standing:
@@ -55,7 +57,7 @@ def standing(moves: Sequence[Move], ladder: Ladder, today: int) -> Standing:
     On each day points leave the window first, then an ended grace period is judged, then the day's points come.
     """
     if _never_rises(moves, ladder):
-        return Standing(0, qualifying(moves, ladder, today), None)
+        return LOWEST
     return _Climb(ladder).run(moves, today)
 
 
@@ -66,6 +68,8 @@ def qualifying(moves: Sequence[Move], ladder: Ladder, today: int) -> int:
 
 def added(moves: tuple[Move, ...], *more: Move) -> tuple[Move, ...]:
     """The moves with more of them, in order, those of equal days summed up."""
+    if not moves and len(more) == 1:
+        return more
     totals: dict[tuple[int, int], int] = {}
     for move in (*moves, *more):
         days = (move.day, move.accrued)
@@ -76,7 +80,11 @@ def added(moves: tuple[Move, ...], *more: Move) -> tuple[Move, ...]:
 def _never_rises(moves: Sequence[Move], ladder: Ladder) -> bool:
     if len(ladder.tiers) < 2:
         return True
-    return sum(m.points for m in moves if m.points > 0) < ladder.tiers[1].threshold
+    most = ladder.tiers[1].threshold
+    for move in moves:
+        if move.points > 0:
+            most -= move.points
+    return most > 0
 
 
 class _Climb:
@@ -100,8 +108,7 @@ class _Climb:
                 break
             self._step(day, points, coming=part == 1)
         self._grace_until(today)
-        now = Standing(self.level, self.points, self.falls_on)
-        return now if self.falls_on is not None else now._replace(falls_on=self._fall(ahead, today))
+        return Standing(self.level, self._fall(ahead, today) if self.falls_on is None else self.falls_on)
 
     def _step(self, day: int, points: int, *, coming: bool) -> None:
         if coming:

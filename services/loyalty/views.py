@@ -86,7 +86,6 @@ class TransactionView(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     reason: str
     actor: str
-    reverses: str
     occurred_at: datetime
     recorded_at: datetime
     entries: tuple[dict[str, Any], ...]
@@ -158,9 +157,8 @@ def _transaction_view(row: Transaction, legs: Sequence[Entry]) -> TransactionVie
         points=row.points,
         cause=row.cause,
         revision=row.revision,
-        reason=row.reason,
-        actor=row.actor,
-        reverses=row.reverses,
+        reason=row.note.reason if row.note else "",
+        actor=row.note.actor if row.note else "",
         occurred_at=row.occurred_at,
         recorded_at=row.recorded_at,
         entries=tuple(

@@ -11,7 +11,7 @@ from services.loyalty.desk import Desk
 from services.loyalty.handlers import rate_order
 from services.loyalty.programmes import Programme, default_programme
 from services.loyalty.records import Lot, Member
-from services.loyalty.service import loyalty, new_member
+from services.loyalty.service import loyalty
 from services.loyalty.versions import Versions
 from shared.events import Event
 from shared.events.ingest import CustomerMerged, Line, Order, OrderPaid, OrderStatus
@@ -69,7 +69,7 @@ class Shop:
         """A member as she stands."""
         customer = f"cus_{name}"
         if ("acc_1", customer) not in self.desk.members:
-            self.desk.members.loaded(("acc_1", customer), new_member("acc_1", customer, self.now))
+            self.desk.members.loaded(("acc_1", customer), Member("acc_1", customer, self.now))
         return self.desk.members["acc_1", customer]
 
     def lots(self, name: str = "ana") -> list[Lot]:
@@ -167,9 +167,10 @@ class Shop:
         sides: dict[tuple[str, str], int] = defaultdict(int)
         lots: dict[str, int] = defaultdict(int)
         transactions: dict[str, int] = defaultdict(int)
+        owner = {row.id: row.customer for row in self.desk.transactions.rows}
         for entry in self.desk.entries.rows:
             transactions[entry.txn] += entry.points
-            sides[entry.customer, entry.side] += entry.points
+            sides[owner[entry.txn], entry.side] += entry.points
             if entry.side in ("pending", "available"):
                 lots[entry.lot] += entry.points
         assert not any(transactions.values())

@@ -23,20 +23,20 @@ def earned(day: int, points: int) -> Move:
 def test_a_higher_tier_is_reached_on_the_day() -> None:
     moves = (earned(1, 60), earned(5, 50))
     assert standing(moves, LADDER, 4).level == 0
-    assert standing(moves, LADDER, 5) == (1, 110, 111)
+    assert standing(moves, LADDER, 5) == (1, 111)
 
 
 def test_a_lost_tier_is_kept_until_the_grace_period_is_over() -> None:
     moves = (earned(1, 300),)
-    assert standing(moves, LADDER, 100) == (2, 300, 111)
-    assert standing(moves, LADDER, 101) == (2, 0, 111)
+    assert standing(moves, LADDER, 100) == (2, 111)
+    assert standing(moves, LADDER, 101) == (2, 111)
     assert standing(moves, LADDER, 110).level == 2
-    assert standing(moves, LADDER, 111) == (0, 0, None)
+    assert standing(moves, LADDER, 111) == (0, None)
 
 
 def test_points_within_the_grace_period_save_the_tier() -> None:
     moves = (earned(1, 300), earned(105, 300))
-    assert standing(moves, LADDER, 120) == (2, 300, 215)
+    assert standing(moves, LADDER, 120) == (2, 215)
 
 
 def test_the_fall_is_to_what_is_still_earned() -> None:
@@ -47,7 +47,7 @@ def test_the_fall_is_to_what_is_still_earned() -> None:
 def test_a_refund_is_judged_inside_the_grace_period() -> None:
     moves = added((earned(1, 300),), Move(20, 1, -250))
     assert standing(moves, LADDER, 19).level == 2
-    assert standing(moves, LADDER, 20) == (2, 50, 30)
+    assert standing(moves, LADDER, 20) == (2, 30)
     assert standing(moves, LADDER, 30).level == 0
 
 
@@ -63,7 +63,7 @@ def test_without_grace_the_tier_falls_at_once() -> None:
 
 
 def test_one_tier_is_where_everybody_stays() -> None:
-    assert standing((earned(1, 300),), Ladder(tiers=(Tier(name="all"),)), 50) == (0, 300, None)
+    assert standing((earned(1, 300),), Ladder(tiers=(Tier(name="all"),)), 50) == (0, None)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from alembic import op
 
 from shared.db.types import Instant, Uid
 
-revision = "c8ea9c95b3dd"
+revision = "3451a595e2fb"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -63,8 +63,6 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("txn", sa.Text(), nullable=False),
         sa.Column("ordinal", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("customer", sa.Text(), nullable=False),
-        sa.Column("program", sa.Text(), nullable=False),
         sa.Column("side", sa.Text(), nullable=False),
         sa.Column("lot", sa.Text(), nullable=False),
         sa.Column("points", sa.BigInteger(), nullable=False),
@@ -101,16 +99,13 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("customer", sa.Text(), nullable=False),
-        sa.Column("program", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("points", sa.BigInteger(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("occurred_at", Instant(), nullable=False),
         sa.Column("recorded_at", Instant(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("reverses", sa.Text(), nullable=False),
+        sa.Column("note", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("account", "id"),
     )
     op.create_index("journal_customer", "journal", ["account", "customer", "id"], unique=False)
@@ -126,7 +121,6 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("customer", sa.Text(), nullable=False),
-        sa.Column("program", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("issued", sa.BigInteger(), nullable=False),
@@ -142,23 +136,12 @@ def upgrade() -> None:
         "member",
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("customer", sa.Text(), nullable=False),
-        sa.Column("joined_at", Instant(), nullable=False),
-        sa.Column("program", sa.Text(), nullable=False),
         sa.Column("tier", sa.Text(), nullable=False),
         sa.Column("available", sa.BigInteger(), nullable=False),
         sa.Column("pending", sa.BigInteger(), nullable=False),
         sa.Column("held", sa.BigInteger(), nullable=False),
         sa.Column("debt", sa.BigInteger(), nullable=False),
-        sa.Column("earned", sa.BigInteger(), nullable=False),
-        sa.Column("redeemed", sa.BigInteger(), nullable=False),
-        sa.Column("moves", sa.LargeBinary(), nullable=False),
-        sa.Column("first_order", sa.Text(), nullable=False),
-        sa.Column("erased", sa.Boolean(), nullable=False),
-        sa.Column("mature_due", Instant(), nullable=True),
-        sa.Column("expire_due", Instant(), nullable=True),
-        sa.Column("notice_due", Instant(), nullable=True),
-        sa.Column("review_due", Instant(), nullable=True),
-        sa.Column("noticed", Instant(), nullable=True),
+        sa.Column("habits", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("account", "customer"),
     )
     op.create_table(

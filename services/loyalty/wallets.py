@@ -1,0 +1,66 @@
+"""Members as judgement sees them and as the table keeps them."""
+
+from datetime import datetime
+from typing import Any
+
+from services.loyalty.records import Habits, Member, MemberRow
+
+
+def member_of(*columns: Any) -> Member:
+    """A member out of the columns of its row."""
+    row = MemberRow(*columns)
+    habits = row.habits
+    return Member(
+        row.account,
+        row.customer,
+        habits.joined_at,
+        habits.program,
+        row.tier,
+        row.available,
+        row.pending,
+        row.held,
+        row.debt,
+        habits.earned,
+        habits.redeemed,
+        habits.moves,
+        habits.first_order,
+        habits.erased,
+        habits.mature_due,
+        habits.expire_due,
+        habits.notice_due,
+        habits.review_due,
+        habits.noticed,
+    )
+
+
+def row_of(member: Member) -> MemberRow:
+    """The row that keeps a member."""
+    habits = Habits(
+        member.joined_at,
+        member.program,
+        member.earned,
+        member.redeemed,
+        member.moves,
+        member.first_order,
+        member.erased,
+        member.mature_due,
+        member.expire_due,
+        member.notice_due,
+        member.review_due,
+        member.noticed,
+    )
+    return MemberRow(
+        member.account,
+        member.customer,
+        member.tier,
+        member.available,
+        member.pending,
+        member.held,
+        member.debt,
+        habits,
+    )
+
+
+def empty_row(account: str, customer: str, now: datetime) -> MemberRow:
+    """A wallet with nothing in it."""
+    return row_of(Member(account, customer, now))
