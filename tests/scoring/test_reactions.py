@@ -1,5 +1,6 @@
 """Scoring as a service: facts in, facts, rows and answers out."""
 
+import random
 from datetime import timedelta
 from itertools import permutations
 
@@ -90,6 +91,24 @@ async def test_any_order_of_deliveries_ends_the_same(corner_shop: Shop, seed: in
 def _as_told_of(customer: str, event: Event[OrderFact]) -> Event[OrderFact]:
     body = event.fact.order
     return told(msgspec.structs.replace(body, id=f"{body.id}-{customer}"), customer, type(event.fact))
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_any_interleaving_of_two_streams_and_their_merge_equals_one_customer(
+    corner_shop: Shop, seed: int
+) -> None:
+    dice = random.Random(seed)
+    merge = an_event(CustomerMerged(loser="cus_old"), customer="cus_new", at=NOON)
+    told_of_two = [*bought(-50, -20, -9, customer="cus_old"), *bought(-35, -20, -5, customer="cus_new"), merge]
+    dice.shuffle(told_of_two)
+    for event in told_of_two:
+        await corner_shop.hears(event)
+    await corner_shop.hears(*bought(-50, -35, -20, -20.1, -9, -5, customer="cus_one"))
+    members = await corner_shop.members()
+    assert set(members) == {"cus_new", "cus_one"}
+    merged = msgspec.structs.replace(members["cus_new"], customer="cus_one", last_order=members["cus_one"].last_order)
+    assert merged == members["cus_one"]
+    assert await corner_shop.is_sound()
 
 
 async def test_a_merge_is_as_if_there_had_been_one_customer(shop: Shop) -> None:
