@@ -1,7 +1,7 @@
 """The loop that refits models: claim a request, fit outside any transaction, bring the result into force."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import bindparam, select
 
 from services.scoring import tables
-from services.scoring.desk import RESCAN
+from services.scoring.desk import CHUNK, RESCAN
 from services.scoring.features import local_day
 from services.scoring.models.cards import Status
 from services.scoring.records import Member, ModelRow, PulseRow, RefitRow, ServedRow
@@ -31,7 +31,12 @@ CLAIMED_FOR = timedelta(minutes=10)
 
 _refit, _member, _pulse = tables.refit, tables.member, tables.pulse
 _ASKED = Query(select(*_refit.columns).order_by(_refit.c.asked, _refit.c.account).limit(20))
-_CUSTOMERS = Query(select(*_member.columns).where(_member.c.account == bindparam("account"), _member.c.occasions > 0))
+_CUSTOMERS = Query(
+    select(*_member.columns)
+    .where(_member.c.account == bindparam("account"), _member.c.customer > bindparam("after"))
+    .order_by(_member.c.customer)
+    .limit(bindparam("most"))
+)
 _STORES = Query(select(*_pulse.columns).where(_pulse.c.account == bindparam("account"), _pulse.c.store != ""))
 
 
@@ -75,9 +80,22 @@ class Refits:
     async def _job(self, account: str) -> Job:
         async with self._db.read() as reader:
             served = await served_of(reader, account)
-            members = [Member(*row) for row in await reader.fetch(_CUSTOMERS, account=account)]
+            members = [member async for member in _buyers(reader, account)]
             now = reader.now
         return Job(await asyncio.to_thread(_known, members, now), served)
+
+
+async def _buyers(reader: Reader, account: str) -> AsyncIterator[Member]:
+    """Who ever bought, read in pieces so that HTTP goes on answering."""
+    after, more = "", True
+    while more:
+        rows = await reader.fetch(_CUSTOMERS, account=account, after=after, most=CHUNK)
+        for row in rows:
+            member = Member(*row)
+            after = member.customer
+            if member.occasions:
+                yield member
+        more = len(rows) == CHUNK
 
 
 async def served_of(reader: Reader, account: str) -> Served:

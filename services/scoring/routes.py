@@ -1,6 +1,7 @@
 """The public API of scoring: scores, segments, company figures, models."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -8,7 +9,7 @@ from sqlalchemy import bindparam, func, select
 
 from services.scoring import kpis, tables
 from services.scoring.features import local_day
-from services.scoring.records import Member, ModelRow
+from services.scoring.records import Member, ModelRow, OrderRow
 from services.scoring.refits import served_of
 from services.scoring.scores import Terms
 from services.scoring.segments import DEFINITIONS, Segment
@@ -39,11 +40,15 @@ _IN_SEGMENT = db.Query(_members.where(_member.c.segment == bindparam("segment"))
 _SIZES = db.Query(
     select(_member.c.segment, func.count()).where(_member.c.account == bindparam("account")).group_by(_member.c.segment)
 )
-_sales = select(_purchase.c.customer, _purchase.c.day, _purchase.c.value, _purchase.c.currency, _purchase.c.zone).where(
-    _purchase.c.account == bindparam("account"), _purchase.c.counts.is_(True)
+_orders = (
+    select(*_purchase.columns)
+    .where(_purchase.c.account == bindparam("account"), _purchase.c.order_id > bindparam("after"))
+    .order_by(_purchase.c.order_id)
+    .limit(bindparam("most"))
 )
-_SALES = db.Query(_sales)
-_SALES_OF_STORE = db.Query(_sales.where(_purchase.c.store == bindparam("store")))
+_ORDERS = db.Query(_orders)
+_ORDERS_OF_STORE = db.Query(_orders.where(_purchase.c.store == bindparam("store")))
+_PIECE = 2000
 _MODELS = db.Query(
     select(*_model.columns)
     .where(_model.c.account == bindparam("account"), _model.c.version < bindparam("before"))
@@ -127,17 +132,28 @@ async def company_figures(
 ) -> Response:
     """Figures of the account or of one store by month, newest last, with their definitions."""
     async with reading(request) as reader:
-        if store:
-            rows = await reader.fetch(_SALES_OF_STORE, account=caller.account, store=store)
-        else:
-            rows = await reader.fetch(_SALES, account=caller.account)
-    today = max((local_day(reader.now, zone) for zone in {row[4] for row in rows}), default=0)
-    figures = await asyncio.to_thread(_by_month, [(row[0], row[1], row[2], row[3]) for row in rows], today)
+        sales = [row async for row in _counted(reader, caller.account, store)]
+    today = max((local_day(reader.now, zone) for zone in {row.zone for row in sales}), default=0)
+    figures = await asyncio.to_thread(_by_month, sales, today)
     scope = {"store": store or None, "as_of": reader.now, "definitions": kpis.DEFINITIONS}
     return answer({**scope, "data": figures[-months:], "next_cursor": None, "has_more": False})
 
 
-def _by_month(rows: list[tuple[str, int, int, str]], today: int) -> list[kpis.Month]:
+async def _counted(reader: Reader, account: str, store: str) -> AsyncIterator[OrderRow]:
+    """The orders that count, of one store or all, read in pieces so that others are answered too."""
+    asked: dict[str, Any] = {"account": account, "most": _PIECE, **({"store": store} if store else {})}
+    after, more = "", True
+    while more:
+        rows = await reader.fetch(_ORDERS_OF_STORE if store else _ORDERS, after=after, **asked)
+        for order in (OrderRow(*row) for row in rows):
+            after = order.order_id
+            if order.counts:
+                yield order
+        more = len(rows) == _PIECE
+
+
+def _by_month(sales: list[OrderRow], today: int) -> list[kpis.Month]:
+    rows = [(order.customer, order.day, order.value, order.currency) for order in sales]
     return kpis.by_month(kpis.Sales.of(rows), today)
 
 
