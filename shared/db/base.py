@@ -104,6 +104,12 @@ class Tx(Reader):
         """Insert rows."""
 
     @abstractmethod
+    async def _insert_same(
+        self, table: Table, columns: tuple[str, ...], rows: list[Sequence[Any]], same: dict[str, Any], returning: str
+    ) -> list[Sequence[Any]]:
+        """Insert rows that share the values of some columns."""
+
+    @abstractmethod
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         """Insert or replace rows."""
 
@@ -133,6 +139,21 @@ class Tx(Reader):
         new = await self._insert(table, as_tuples(rows), returning, ignore=True)
         out = from_driver([table.columns[name].type for name in returning], self.dialect)
         return [convert_row(row, out) for row in new] if out else new
+
+    async def insert_alike(
+        self,
+        table: Table,
+        columns: tuple[str, ...],
+        rows: Sequence[Sequence[Any]],
+        same: dict[str, Any],
+        returning: str,
+    ) -> list[Any]:
+        """Insert rows of `columns` that are not there yet, alike in `same`; gives one column of the new ones."""
+        if not rows:
+            return []
+        new = await self._insert_same(table, columns, list(rows), same, returning)
+        out = from_driver([table.columns[returning].type], self.dialect)
+        return [convert_row(row, out)[0] for row in new]
 
     async def upsert_many(self, table: Table, rows: Sequence[Row], *, add: tuple[str, ...] = ()) -> None:
         """Insert rows or replace those with the same primary key; columns in `add` are added to what is stored."""

@@ -12,7 +12,7 @@ from sqlalchemy import Executable, Table
 
 from shared.clock import Clock
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
-from shared.db.statements import POSTGRES, convert_columns, sql_of
+from shared.db.statements import POSTGRES, convert_columns, convert_row, sql_of
 from shared.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -78,6 +78,15 @@ class _PostgresTx(_PostgresReader, Tx):
         sql = sql_of(table, POSTGRES)
         columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
         return await self._connection.fetch(sql.insert(returning, ignore=ignore), *columns)
+
+    async def _insert_same(
+        self, table: Table, columns: tuple[str, ...], rows: list[Sequence[Any]], same: dict[str, Any], returning: str
+    ) -> list[Sequence[Any]]:
+        sql = sql_of(table, POSTGRES)
+        names = tuple(same)
+        given = convert_columns(list(zip(*rows, strict=True)), sql.key_into(columns))
+        alike = convert_row(list(same.values()), sql.key_into(names))
+        return await self._connection.fetch(sql.insert_same(columns, names, (returning,)), *given, *alike)
 
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         sql = sql_of(table, POSTGRES)
@@ -156,8 +165,7 @@ class Postgres(Database):
             with _told_apart():
                 await connection.execute(begin)
                 yield connection
-                if await connection.execute("COMMIT") != "COMMIT":
-                    raise asyncpg.InterfaceError("a statement had failed: PostgreSQL rolled back instead")
+                _committed(await connection.execute("COMMIT"))
         except BaseException:
             with suppressed(*AWAY):
                 await asyncio.shield(asyncio.wait_for(_roll_back(connection), 2))
@@ -175,6 +183,12 @@ class Postgres(Database):
     async def _write(self) -> AsyncIterator[Tx]:
         async with self._session("BEGIN") as connection:
             yield _PostgresTx(connection, self._clock.now())
+
+
+def _committed(status: str) -> None:
+    """PostgreSQL answers ROLLBACK to the COMMIT of a transaction in which a statement failed."""
+    if status != "COMMIT":
+        raise Unavailable("PostgreSQL rolled back instead of committing")
 
 
 async def _roll_back(connection: "PoolConnectionProxy[Any]") -> None:

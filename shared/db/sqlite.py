@@ -170,6 +170,22 @@ class _SqliteTx(_SqliteReader, Tx):
 
         return await self._thread.run(act)
 
+    async def _insert_same(
+        self, table: Table, columns: tuple[str, ...], rows: list[Sequence[Any]], same: dict[str, Any], returning: str
+    ) -> list[Sequence[Any]]:
+        sql = sql_of(table, SQLITE)
+        names = tuple(same)
+        text, into = sql.insert_same(columns, names, (returning,)), sql.key_into(columns)
+        alike = tuple(convert_row(list(same.values()), sql.key_into(names)))
+
+        def act(con: sqlite3.Connection) -> list[Sequence[Any]]:
+            new: list[Sequence[Any]] = []
+            for row in rows:
+                new += con.execute(text, (*convert_row(row, into), *alike)).fetchall()
+            return new
+
+        return await self._thread.run(act)
+
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         sql = sql_of(table, SQLITE)
         text, into = sql.upsert(add), sql.into

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Column, Executable, Table
+from sqlalchemy import Column, Executable, Float, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -24,7 +24,8 @@ def to_driver(columns: Sequence[Column[Any]], dialect: Dialect) -> Converters:
 
 def from_driver(types: Sequence[Any], dialect: Dialect) -> Converters:
     """Converters for values on their way out, by position, only where one is needed."""
-    found = ((at, kind.dialect_impl(dialect).result_processor(dialect, None)) for at, kind in enumerate(types))
+    given = [(at, kind) for at, kind in enumerate(types) if not isinstance(kind, Float)]  # both drivers give floats
+    found = ((at, kind.dialect_impl(dialect).result_processor(dialect, None)) for at, kind in given)
     return tuple((at, convert) for at, convert in found if convert)
 
 
@@ -86,6 +87,19 @@ class TableSql:
         """Insert many, perhaps leaving out those that exist, perhaps giving back columns of those inserted."""
         tail = " ON CONFLICT DO NOTHING" if ignore else ""
         return self._insert_head() + tail + (f" RETURNING {', '.join(returning)}" if returning else "")
+
+    @cache  # noqa: B019
+    def insert_same(self, columns: tuple[str, ...], same: tuple[str, ...], returning: tuple[str, ...]) -> str:
+        """Insert many that are not there yet, with the `same` columns alike in all of them."""
+        names = ", ".join((*columns, *same))
+        tail = f"ON CONFLICT DO NOTHING RETURNING {', '.join(returning)}"
+        if not self.is_postgres:
+            marks = ", ".join("?" for _ in (*columns, *same))
+            return f"INSERT INTO {self.name} ({names}) VALUES ({marks}) {tail}"  # noqa: S608
+        kinds = [self.table.columns[name].type.compile(dialect=self.dialect) for name in same]
+        alike = ", ".join(f"${at}::{kind}" for at, kind in enumerate(kinds, len(columns) + 1))
+        source = f"unnest({self._source([self.table.columns[name] for name in columns])}) AS given"
+        return f"INSERT INTO {self.name} ({names}) SELECT given.*, {alike} FROM {source} {tail}"  # noqa: S608
 
     @cache  # noqa: B019
     def upsert(self, add: tuple[str, ...]) -> str:
