@@ -3,14 +3,18 @@
 import csv
 import subprocess
 import sys
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from services.scoring.models.histories import Histories
 from services.scoring.models.spending import Spend
+
+Days = NDArray[np.int64]
 
 WHEEL = "lifetimes==0.11.3"
 FOLDER = Path(__file__).parents[2] / ".cache" / "lifetimes"
@@ -44,3 +48,20 @@ def repeat_spend() -> Spend:
     """Repeat purchases and their mean value of the 946 who came back, in dollars as published."""
     x, mean = _columns("cdnow_customers_summary_with_transactions.csv", "x", "zbar")
     return Spend(x[x > 0], mean[x > 0])
+
+
+def split_in_half() -> tuple[Days, Days, Days, Days]:
+    """All 23,570 customers: x, t_x and age in days after 39 weeks, and orders in the 39 weeks that follow."""
+    begin, end, after = (date.fromisoformat(day).toordinal() for day in ("1997-01-01", "1997-09-30", "1998-06-30"))
+    days: dict[str, set[int]] = {}
+    for line in (datasets() / "CDNOW_master.txt").read_text().splitlines()[1:]:
+        customer, day = line.split()[:2]
+        days.setdefault(customer, set()).add(datetime.strptime(day, "%Y%m%d").toordinal())  # noqa: DTZ007 - a date
+    rows = []
+    for bought in days.values():
+        before = sorted(day for day in bought if begin <= day <= end)
+        rows.append(
+            (len(before) - 1, before[-1] - before[0], end - before[0], sum(end < day <= after for day in bought))
+        )
+    x, t_x, age, orders = np.array(rows, dtype=np.int64).T
+    return x, t_x, age, orders
