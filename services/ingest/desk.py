@@ -12,10 +12,18 @@ from sqlalchemy import bindparam, update
 from services.ingest import tables
 from services.ingest.claims import AnyClaim, Key, Trust
 from services.ingest.identity import Claimed, recognise
-from services.ingest.records import AccountSecretRow, CartRow, CustomerRow, IdentityKeyRow, OrderRow, SuppressionRow
+from services.ingest.records import (
+    AccountSecretRow,
+    CartRow,
+    CustomerRow,
+    IdentityKeyRow,
+    OrderRow,
+    SuppressionRow,
+    values,
+)
 from shared.db import Query, Tx, new_id
 from shared.errors import Refused
-from shared.events.ingest import CustomerMerged
+from shared.events.ingest import CustomerMerged, ProfileUpdated
 from shared.tables import AliasRow
 from shared.workset import Added, Keyed, WorkSet
 
@@ -101,14 +109,18 @@ class IngestDesk(WorkSet):
         before = {key: self.holder(key) for key in keys}
         claimed = Claimed(account=account, keys=keys, trust=trust, at=at)
         found = recognise(claimed, self, lambda: CustomerRow(account, new_id("cus"), self.recorded))
-        for name, person in found.persons.items():
-            if self.customers.get((account, name)) != person:
-                self.customers[account, name] = person
         for key, row in found.names.items():
             if before.get(key) != row:
                 self.names[account, key] = row
         for survivor, loser in found.merges:
             self.tell_merge(survivor, loser)
+        for name, person in found.persons.items():
+            was = self.customers.get((account, name))
+            if was == person:
+                continue
+            self.customers[account, name] = person
+            if was is not None and not person.merged_into and values(was) != values(person):
+                self.tell_profile(person, at)
         return found.customer
 
     @property
@@ -123,6 +135,10 @@ class IngestDesk(WorkSet):
         for row in list(self.carts.values()):
             if row.customer == loser and row.account == self.work.account:
                 self.carts[row.account, row.store, row.token] = replace(row, customer=survivor)
+
+    def tell_profile(self, row: CustomerRow, at: datetime, store: str | None = None) -> None:
+        """Tell the whole profile of a customer."""
+        self.emit(ProfileUpdated(**values(row), updated_at=at), customer=row.id, store=store, time=at)
 
     async def store(self, tx: Tx) -> None:
         """One set-based write for each table."""

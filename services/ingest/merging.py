@@ -5,8 +5,7 @@ from msgspec.structs import replace
 from services.ingest.claims import Key
 from services.ingest.desk import IngestDesk
 from services.ingest.identity import joined, ranked, without
-from services.ingest.profiles import tell_profile, values
-from services.ingest.records import CustomerRow, Told
+from services.ingest.records import CustomerRow, Told, values
 from services.ingest.taking_orders import order_of
 from shared.db import new_id
 from shared.errors import Refused
@@ -29,7 +28,7 @@ def merge(desk: IngestDesk, one: str, other: str) -> str:
     )
     desk.tell_merge(survivor.id, loser.id)
     if values(both) != values(survivor):
-        tell_profile(desk, both, "", desk.now)
+        desk.tell_profile(both, desk.now)
     return survivor.id
 
 
@@ -55,7 +54,7 @@ def split(desk: IngestDesk, survivor: str, merged: str) -> str:
     desk.customers[new.account, new.id] = new
     _move(desk, person.id, new.id, leaving)
     for row in (person, new):
-        tell_profile(desk, row, "", desk.now)
+        desk.tell_profile(row, desk.now)
     return new.id
 
 

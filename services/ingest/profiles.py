@@ -1,13 +1,11 @@
 """Profiles and consent: newer words count, a browser's never against verified ones."""
 
-from datetime import datetime
-
 from msgspec.structs import replace
 
 from services.ingest.claims import ConsentClaim, CustomerClaim, Trust
 from services.ingest.desk import IngestDesk, Outcome
-from services.ingest.records import ConsentHeld, CustomerRow, Told
-from shared.events.ingest import ConsentChanged, ProfileUpdated
+from services.ingest.records import ConsentHeld, Told, values
+from shared.events.ingest import ConsentChanged
 
 
 def take_profile(claim: CustomerClaim, desk: IngestDesk, store: str, trust: Trust) -> Outcome:
@@ -37,17 +35,7 @@ def _learn(claim: CustomerClaim, desk: IngestDesk, store: str, customer: str) ->
         return
     desk.customers[row.account, row.id] = after = replace(row, profile=told)
     if values(row) != values(after):
-        tell_profile(desk, after, store, claim.at)
-
-
-def values(row: CustomerRow) -> dict[str, str]:
-    """What is known of a customer, without when it was said."""
-    return {name: told.value for name, told in row.profile.items()}
-
-
-def tell_profile(desk: IngestDesk, row: CustomerRow, store: str, at: datetime) -> None:
-    """Tell the whole profile of a customer."""
-    desk.emit(ProfileUpdated(**values(row), updated_at=at), customer=row.id, store=store, time=at)
+        desk.tell_profile(after, claim.at, store)
 
 
 def take_consent(claim: ConsentClaim, desk: IngestDesk, store: str, trust: Trust) -> Outcome:

@@ -42,6 +42,11 @@ class CustomerRow(msgspec.Struct, frozen=True):
     carts_ended: dict[str, datetime] = {}
 
 
+def values(row: CustomerRow) -> dict[str, str]:
+    """What is known of a customer, without when it was said."""
+    return {name: told.value for name, told in row.profile.items()}
+
+
 class IdentityKeyRow(msgspec.Struct, frozen=True, gc=False):
     """Who goes by a name; `at` is the newest verified claim to it, `origin` the customer who first had it."""
 

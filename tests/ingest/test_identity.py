@@ -123,3 +123,24 @@ def test_whatever_order_the_names_come_in_one_person_is_one_person(order: list[i
     assert len(desk.orders()) == 5
     survivor = desk.desk.customers["acc_1", desk.owners()[0]]
     assert survivor.recorded == min(row.recorded for row in desk.desk.customers.values())
+
+
+def test_who_loses_an_address_is_told_so() -> None:
+    desk = Desk()
+    desk.native("customer", {"customer": {"id": "7", "email": "ana@example.com", "first_name": "Ana"}})
+    desk.native("customer", {"customer": {"id": "8", "email": "ana@example.com"}}, at=LATER)
+    seven = owner(desk, "customer", "7")
+    last = [event.fact for event in desk.desk.facts.rows if event.customer == seven][-1]
+    assert isinstance(last, ProfileUpdated)
+    assert (last.email, last.first_name) == ("", "Ana")
+
+
+def test_a_merge_tells_the_whole_profile_of_the_survivor() -> None:
+    desk = Desk()
+    desk.native("customer", {"customer": {"id": "7", "first_name": "Ana"}})
+    desk.native("customer", {"customer": {"email": "ana@example.com", "last_name": "Diaz"}})
+    desk.native("browse", {"customer": {"id": "7", "email": "ana@example.com"}})
+    told = [fact for fact in desk.told if isinstance(fact, CustomerMerged | ProfileUpdated)]
+    assert isinstance(told[2], CustomerMerged)
+    assert isinstance(told[3], ProfileUpdated)
+    assert (told[3].first_name, told[3].last_name, told[3].email) == ("Ana", "Diaz", "ana@example.com")

@@ -1,6 +1,5 @@
 """Orders: any order of news ends in the same order, and refunds in parts are one refund."""
 
-from datetime import timedelta
 from typing import Any
 
 import msgspec

@@ -13,8 +13,7 @@ from services.ingest import erasure, merging, tables
 from services.ingest.claims import Trust
 from services.ingest.desk import IngestDesk
 from services.ingest.loading import external
-from services.ingest.profiles import values
-from services.ingest.records import AccountSecretRow, CustomerRow, IdentityKeyRow
+from services.ingest.records import AccountSecretRow, CustomerRow, IdentityKeyRow, values
 from services.ingest.routes.changing import KEYED
 from services.ingest.routes.setting_up import Asked
 from services.ingest.vault import vault_of
