@@ -270,7 +270,7 @@ async def _load_suppressions(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
 async def _load_shops(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     if not any(isinstance(item, Due) for item in work):
         return
-    held: list[Any] = [*desk.runs.values(), *desk.contacts.values()]
+    held: list[Any] = [*desk.runs.values(), *desk.contacts.values(), *desk.messages.values()]
     named = {(one.account, one.store) for one in held if one.store}
     rows = await tx.fetch_by_keys(tables.kernel.config, named, ConfigRow)
     for row in rows:

@@ -31,17 +31,17 @@ async def test_a_merge_while_a_mail_waits_sends_it_once_to_the_survivor(office: 
     await office.is_balanced()
 
 
-async def test_after_a_merge_the_stricter_consent_holds_and_caps_are_shared(office: Office) -> None:
-    await office.tell(profile(of=BEA, email="bea@example.com"), consent(of=BEA))
+async def test_after_a_merge_the_stricter_consent_holds_and_caps_are_shared(village_office: Office) -> None:
+    await village_office.tell(profile(of=BEA, email="bea@example.com"), consent(of=BEA))
     for number in range(4):
-        await office.tell(filled(f"cart_{number}", of=BEA))
-    await office.passes(hours=3)
-    assert len(office.mails) == 4
-    at = office.world.now
-    await office.tell(merged(at), filled("cart_9", at=at))
-    await office.passes(hours=3)
-    assert "frequency_cap" in await office.reasons()
-    assert len(office.mails) == 4
+        await village_office.tell(filled(f"cart_{number}", of=BEA))
+    await village_office.passes(hours=3)
+    assert len(village_office.mails) == 4
+    at = village_office.world.now
+    await village_office.tell(merged(at), filled("cart_9", at=at))
+    await village_office.passes(hours=3)
+    assert "frequency_cap" in await village_office.reasons()
+    assert len(village_office.mails) == 4
 
 
 async def test_a_no_of_the_merged_is_a_no_of_the_survivor(village_office: Office) -> None:

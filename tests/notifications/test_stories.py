@@ -49,23 +49,23 @@ async def test_who_buys_in_time_gets_no_reminder_but_thanks_with_points(office: 
     await office.is_balanced()
 
 
-async def test_thanks_go_out_without_points_when_nobody_says_them_in_time(office: Office) -> None:
-    at = office.world.now
-    await office.tell(placed(at=at), paid(at=at))
-    await office.passes(minutes=9)
-    assert office.mails == []
-    await office.passes(minutes=3)
-    assert "puntos" not in text_of(office.mails[0])
-    await office.tell(rated(at=at))
-    await office.passes(days=1)
-    assert len(office.mails) == 1
+async def test_thanks_go_out_without_points_when_nobody_says_them_in_time(village_office: Office) -> None:
+    at = village_office.world.now
+    await village_office.tell(placed(at=at), paid(at=at))
+    await village_office.passes(minutes=9)
+    assert village_office.mails == []
+    await village_office.passes(minutes=3)
+    assert "puntos" not in text_of(village_office.mails[0])
+    await village_office.tell(rated(at=at))
+    await village_office.passes(days=1)
+    assert len(village_office.mails) == 1
 
 
-async def test_a_lapsed_customer_is_asked_back_once(office: Office) -> None:
-    await office.tell(lapsed(office.world.now))
-    await office.passes(days=4)
-    assert office.subjects == ["Te echamos de menos en Casa Querencia"]
-    await office.is_balanced()
+async def test_a_lapsed_customer_is_asked_back_once(village_office: Office) -> None:
+    await village_office.tell(lapsed(village_office.world.now))
+    await village_office.passes(days=4)
+    assert village_office.subjects == ["Te echamos de menos en Casa Querencia"]
+    await village_office.is_balanced()
 
 
 async def test_the_same_facts_over_and_over_are_one_mail(office: Office) -> None:
@@ -76,27 +76,29 @@ async def test_the_same_facts_over_and_over_are_one_mail(office: Office) -> None
     assert len(office.mails) == 1
 
 
-async def test_quiet_hours_hold_a_mail_until_eight_in_the_recipients_zone(office: Office) -> None:
-    await office.tell(profile(after(seconds=1), zone="America/Los_Angeles"), filled(at=office.world.now))
-    await office.passes(hours=2, minutes=30)
-    assert office.mails == []
-    await office.passes(hours=1)
-    assert len(office.mails) == 1
-    assert await office.reasons() == ["quiet_hours"]
+async def test_quiet_hours_hold_a_mail_until_eight_in_the_recipients_zone(village_office: Office) -> None:
+    await village_office.tell(
+        profile(after(seconds=1), zone="America/Los_Angeles"), filled(at=village_office.world.now)
+    )
+    await village_office.passes(hours=2, minutes=30)
+    assert village_office.mails == []
+    await village_office.passes(hours=1)
+    assert len(village_office.mails) == 1
+    assert await village_office.reasons() == ["quiet_hours"]
 
 
-async def test_no_consent_no_marketing_and_the_reason_is_kept(office: Office) -> None:
-    await office.tell(consent(granted=False, at=after(minutes=1)), filled())
-    await office.passes(days=4)
-    assert office.mails == []
-    assert await office.reasons() == ["no_consent"] * 3
+async def test_no_consent_no_marketing_and_the_reason_is_kept(village_office: Office) -> None:
+    await village_office.tell(consent(granted=False, at=after(minutes=1)), filled())
+    await village_office.passes(days=4)
+    assert village_office.mails == []
+    assert await village_office.reasons() == ["no_consent"] * 3
 
 
-async def test_an_emptied_cart_is_left_alone(office: Office) -> None:
-    await office.tell(filled(), emptied())
-    await office.passes(days=4)
-    assert office.mails == []
-    assert await office.reasons() == ["empty_cart"]
+async def test_an_emptied_cart_is_left_alone(village_office: Office) -> None:
+    await village_office.tell(filled(), emptied())
+    await village_office.passes(days=4)
+    assert village_office.mails == []
+    assert await village_office.reasons() == ["empty_cart"]
 
 
 async def test_the_cap_holds_across_carts(village_office: Office) -> None:
