@@ -5,6 +5,7 @@ from datetime import datetime
 
 from services.ingest import tables
 from services.ingest.accept import Accept
+from services.ingest.books import audit
 from services.ingest.dialects.segment import TYPES
 from services.ingest.hot import Dialect, NativeEvents, Webhook
 from services.ingest.intake import UNTAKEN, Intake
@@ -36,6 +37,7 @@ ingest = Service(
     load=load,
     loops={"accept": _accept, "intake": Intake},
     router=router,
+    audit=audit,
     asgi={
         "/v1/events": NativeEvents,
         "/webhooks/": Webhook,

@@ -69,8 +69,14 @@ class Desk:
 
     def track(self, name: str, *, at: datetime = NOON, trust: str = "verified", **given: Any) -> Outcome:
         """A Segment track call; `given` besides userId and anonymousId are its properties."""
-        who = {key: given.pop(key) for key in ("userId", "anonymousId") if key in given}
-        message = {"type": "track", "event": name, "messageId": uuid4().hex, "timestamp": at.isoformat(), **who}
+        who: dict[str, Any] = {key: given.pop(key) for key in ("userId", "anonymousId") if key in given}
+        message: dict[str, Any] = {
+            "type": "track",
+            "event": name,
+            "messageId": uuid4().hex,
+            "timestamp": at.isoformat(),
+            **who,
+        }
         return self.take("segment", json.dumps({**message, "properties": given}).encode(), trust=trust)
 
     def identify(self, *, at: datetime = NOON, trust: str = "verified", **given: Any) -> Outcome:

@@ -1,6 +1,7 @@
 """Carts: snapshots, steps in any order, and orders that end them."""
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 from hypothesis import given
@@ -36,7 +37,7 @@ def test_a_cart_without_an_owner_is_untold_until_its_checkout_names_one() -> Non
 
 def test_steps_are_folded_into_a_whole_cart() -> None:
     desk = Desk()
-    who = {"userId": "7", "cart_id": "c9"}
+    who: dict[str, Any] = {"userId": "7", "cart_id": "c9"}
     desk.track("Product Added", **who, product_id="11", price=10, quantity=2)
     desk.track("Product Added", at=NOON + timedelta(minutes=1), **who, product_id="12", price=5)
     desk.track("Product Removed", at=NOON + timedelta(minutes=2), **who, product_id="11", quantity=1)

@@ -163,7 +163,7 @@ def test_a_refund_of_everything_leaves_nothing_whatever_way_it_is_said(prices: l
         {},
         {"amount": 3 * sum(prices)},
         {"lines": [{"id": line["id"], "quantity": 3} for line in lines]},
-        {"lines": [{"id": line["id"], "amount": 3 * line["price"]} for line in lines]},
+        {"lines": [{"id": str(number), "amount": 3 * price} for number, price in enumerate(prices, start=1)]},
     ):
         desk = Desk()
         desk.native("purchase", {"order_id": "1", "customer": {"id": "7"}, "lines": lines})
