@@ -61,7 +61,9 @@ async def bus(settings: Settings) -> AsyncIterator[Bus]:
 
 
 @asynccontextmanager
-async def reader(bus: Bus, group: str = "loyalty", topics: tuple[str, ...] = ("ingest",)) -> AsyncIterator[Subscription]:
+async def reader(
+    bus: Bus, group: str = "loyalty", topics: tuple[str, ...] = ("ingest",)
+) -> AsyncIterator[Subscription]:
     """A member of a group, left at the end."""
     subscription = await bus.subscribe(group, topics)
     try:

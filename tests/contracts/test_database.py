@@ -130,7 +130,7 @@ ROWS = [
     Thing("acc_1", "zone", at=datetime(2026, 3, 1, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=-5)))),
     Thing("acc_1", "old", at=datetime(1901, 1, 1, tzinfo=UTC)),
     Thing("acc_1", "far", at=datetime(9999, 12, 31, tzinfo=UTC)),
-    Thing("acc_1", "document", note=Note("quote \" and \x00 and 日本 🎁", (1, 2)), uid=uuid4()),
+    Thing("acc_1", "document", note=Note('quote " and \x00 and 日本 🎁', (1, 2)), uid=uuid4()),
     Thing("acc_1", "bytes", raw=bytes(range(256))),
     Thing("acc_1", "big", big=2**63 - 1, small=-(2**31)),
     Thing("acc_1", "negative", big=-(2**63), share=1e-300, good=True),
@@ -211,7 +211,9 @@ async def test_a_self_counting_column_counts_in_the_order_given(db: Database) ->
 
 
 async def test_rows_that_are_alike_in_most_columns_are_inserted_once(db: Database) -> None:
-    alike = {name: value for name, value in msgspec.structs.asdict(Thing("acc_1", "")).items() if name not in {"id", "big"}}
+    alike = {
+        name: value for name, value in msgspec.structs.asdict(Thing("acc_1", "")).items() if name not in {"id", "big"}
+    }
     async with db.write() as tx:
         assert await tx.insert_alike(thing, ("id", "big"), [("a", 1), ("b", 2)], alike, "id") == ["a", "b"]
         assert await tx.insert_alike(thing, ("id", "big"), [("b", 9), ("c", 3)], alike, "id") == ["c"]
