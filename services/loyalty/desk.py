@@ -9,16 +9,17 @@ from sqlalchemy import bindparam, update
 from services.loyalty import tables, wallets
 from services.loyalty.earning import lot_id
 from services.loyalty.ledger import Change
-from services.loyalty.records import Entry, Lot, Member, ProgramVersion, Rating, Redemption, Transaction
+from services.loyalty.records import Entry, Hold, Lot, Member, ProgramVersion, Rating, Redemption, Transaction
 from services.loyalty.versions import Versions, versions_for
 from shared.db import Query, Tx
 from shared.errors import Refused
 from shared.events import Event
 from shared.events.ingest import CustomerMerged, OrderFact
-from shared.workset import Added, Command, Keyed, Work, WorkSet, customers
+from shared.workset import Added, Command, Due, Keyed, Work, WorkSet, customers
 
 Key = tuple[str, str]
 
+HOLD_TIMER = "points.hold"
 _journal = tables.journal
 FORGET = Query(
     update(_journal)
@@ -36,6 +37,7 @@ class Desk(WorkSet):
         self.lots = Keyed[Key, Lot]()
         self.ratings = Keyed[Key, Rating]()
         self.redemptions = Keyed[Key, Redemption]()
+        self.holds = Keyed[Key, Hold]()
         self.transactions = Added[Transaction]()
         self.entries = Added[Entry]()
         self.forgotten = Added[Key]()
@@ -84,9 +86,9 @@ class Desk(WorkSet):
         ratings = [self.ratings.get((member.account, name)) for name in names]
         return [rating for rating in ratings if rating is not None and rating.customer == member.customer]
 
-    def spent(self, redemption: Redemption) -> list[Entry]:
-        """The legs of the transaction that spent a redemption's points."""
-        key = (redemption.account, redemption.txn)
+    def spent(self, taken: Redemption | Hold) -> list[Entry]:
+        """The legs of the transaction that took the points of a redemption or hold out of their lots."""
+        key = (taken.account, taken.txn)
         return self.earlier.get(key) or [leg for leg in self.entries.rows if (leg.account, leg.txn) == key]
 
     def put_member(self, member: Member) -> Member:
@@ -109,6 +111,7 @@ class Desk(WorkSet):
         await tx.upsert_many(tables.rating, self.ratings.stored)
         await tx.upsert_many(tables.lot, self.lots.stored)
         await tx.upsert_many(tables.redemption, self.redemptions.stored)
+        await tx.upsert_many(tables.hold, self.holds.stored)
         await tx.insert_many(tables.journal, self.transactions.rows)
         await tx.insert_many(tables.entry, self.entries.rows)
         if len(await tx.insert_new(tables.program, self.drafts.rows, ("version",))) < len(self.drafts.rows):
@@ -156,11 +159,15 @@ async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]
 
 
 async def _load_redemptions(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
-    """The redemptions that calls are about, what each took, and the lots it came out of."""
+    """The redemptions and holds that calls and timers are about, what each took, and the lots it came out of."""
     about = {(item.account, item.about) for item in work if isinstance(item, Command) and item.about}
+    overdue = {(item.account, item.name) for item in work if isinstance(item, Due) and item.kind == HOLD_TIMER}
     for redemption in await tx.fetch_by_keys(tables.redemption, about, Redemption):
         desk.redemptions.loaded((redemption.account, redemption.id), redemption)
-    spent = {(redemption.account, redemption.txn) for redemption in desk.redemptions.values()}
+    for hold in await tx.fetch_by_keys(tables.hold, about | overdue, Hold):
+        desk.holds.loaded((hold.account, hold.id), hold)
+    taken: list[Redemption | Hold] = [*desk.redemptions.values(), *desk.holds.values()]
+    spent = {(one.account, one.txn) for one in taken}
     for leg in await tx.fetch_by_keys(tables.entry, spent, Entry, by=("account", "txn")):
         desk.earlier.setdefault((leg.account, leg.txn), []).append(leg)
     lots = {(leg.account, leg.lot) for legs in desk.earlier.values() for leg in legs if leg.lot}

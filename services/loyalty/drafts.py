@@ -22,6 +22,10 @@ class Draft(msgspec.Struct, frozen=True):
     effective_from: datetime | None
 
 
+class _Since(msgspec.Struct):
+    effective_from: datetime | None = None
+
+
 def read(body: dict[str, Any]) -> Draft:
     """A draft from a JSON body without `id` and `version`; raises Invalid with a pointer to the fault."""
     given = dict(body)
@@ -29,7 +33,7 @@ def read(body: dict[str, Any]) -> Draft:
     given.pop("version", None)
     try:
         programme = msgspec.convert({**given, "id": ""}, Programme)
-        return Draft(programme, msgspec.convert(since, datetime | None))
+        return Draft(programme, msgspec.convert({"effective_from": since}, _Since).effective_from)
     except msgspec.ValidationError as error:
         raise Invalid([_fault(str(error))]) from error
 

@@ -140,6 +140,11 @@ def give_back(
     return _post(member, after.values(), legs, cause)
 
 
+def capture(member: Member, points: int, cause: Cause) -> Change:
+    """Spend points that a hold had set aside."""
+    return _post(member, (), [Leg(HELD, "", -points), Leg(REDEEMED, "", points)], cause)
+
+
 def expire(member: Member, lots: Iterable[Lot], cause: Cause) -> Change:
     """Let what remains in lots run out; it becomes the issuer's breakage."""
     gone = list(lots)

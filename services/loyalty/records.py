@@ -182,6 +182,19 @@ class Redemption(msgspec.Struct, frozen=True, gc=False):
     created_at: datetime
 
 
+class Hold(msgspec.Struct, frozen=True, gc=False):
+    """Points set aside for an open checkout until `until`, by transaction `txn`; ended by `closed_by` if not ''."""
+
+    account: str
+    id: str
+    customer: str
+    points: int
+    status: Literal["held", "captured", "released"]
+    txn: str
+    closed_by: str
+    until: datetime
+
+
 class ProgramVersion(msgspec.Struct, frozen=True):
     """One immutable version of an account's programme, in force from `effective_from` until the next."""
 

@@ -47,7 +47,7 @@ class Adjusted(msgspec.Struct, frozen=True, kw_only=True):
 
 def redeem(command: Command, desk: Desk, points: int) -> Redeemed:
     """Spend available points; raises Refused 409 `insufficient_points` when there are not enough."""
-    member, programme = _member(command, desk)
+    member, programme = member_and_programme(command, desk)
     done = ledger.redeem(member, desk.open_lots(member), points, _cause(command, desk, "redeem"))
     after = desk.put_member(replace(desk.book(done), redeemed=member.redeemed + points))
     redemption = Redemption(
@@ -71,7 +71,7 @@ def reverse(command: Command, desk: Desk, redemption_id: str) -> Redeemed:
         raise not_found("redemption", redemption_id)
     if redemption.reversed_by:
         raise Refused("already_reversed", f"{redemption_id} was given back already", status=409)
-    member, programme = _member(command, desk)
+    member, programme = member_and_programme(command, desk)
     cause = _cause(command, desk, "reverse")
     spent = desk.spent(redemption)
     lots = {entry.lot: desk.lots[command.account, entry.lot] for entry in spent if entry.lot}
@@ -85,7 +85,7 @@ def reverse(command: Command, desk: Desk, redemption_id: str) -> Redeemed:
 
 def adjust(command: Command, desk: Desk, points: int, reason: str, actor: str, *, qualifies: bool = False) -> Adjusted:
     """Give or take points by hand, at once; they move the tier only if they qualify."""
-    member, programme = _member(command, desk)
+    member, programme = member_and_programme(command, desk)
     cause = replace(_cause(command, desk, "adjust"), note=Note(reason, actor))
     if points > 0:
         done = ledger.earn(member, _gift(cause, member, programme, desk), points, cause)
@@ -105,7 +105,8 @@ def adjust(command: Command, desk: Desk, points: int, reason: str, actor: str, *
     )
 
 
-def _member(command: Command, desk: Desk) -> tuple[Member, Programme]:
+def member_and_programme(command: Command, desk: Desk) -> tuple[Member, Programme]:
+    """Whom a call is about, enrolled when new, and the programme in force."""
     programme = desk.programmes(command.account, command.store).at(desk.now)
     return enrolled(desk, command.account, command.customer, programme), programme
 

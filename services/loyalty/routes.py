@@ -1,16 +1,19 @@
 """Loyalty's HTTP: members and what they own, redemptions, corrections by hand, the programme."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.loyalty import drafts, redemptions, tables, views, wallets
-from services.loyalty.records import Redemption, Transaction
+from services.loyalty import drafts, holds, redemptions, tables, views, wallets
+from services.loyalty.desk import Desk
+from services.loyalty.records import Hold, Redemption, Transaction
 from services.loyalty.versions import versions_of
 from shared.access import Caller, MemberOrServer, ServerKey, customer_named
 from shared.errors import not_found
 from shared.web import MOST_PER_PAGE, answer, perform, reading
+from shared.workset import Command
 
 router = APIRouter(tags=["loyalty"])
 KEYED: dict[str, Any] = {"x-idempotency": "key"}
@@ -31,6 +34,12 @@ class RedeemBody(Asked):
 
     points: Annotated[int, Field(ge=1, le=MOST_POINTS)]
     customer: Annotated[str, Field(max_length=80)] = "me"
+
+
+class HoldBody(RedeemBody):
+    """Points to set aside, and for how many seconds."""
+
+    seconds: Annotated[int, Field(ge=1, le=86_400)] = 1_800
 
 
 class ReverseBody(Asked):
@@ -108,6 +117,46 @@ async def reverse(request: Request, redemption: Name, caller: ServerKey, body: R
         customer=found[0].customer,
         judge=lambda command, desk: redemptions.reverse(command, desk, redemption),
         about=redemption,
+    )
+
+
+@router.post("/v1/holds", status_code=201, openapi_extra=KEYED)
+async def hold(request: Request, body: HoldBody, caller: MemberOrServer) -> Response:
+    """Set points aside for an open checkout."""
+    return await perform(
+        request,
+        caller=caller,
+        customer=customer_named(caller, body.customer),
+        judge=lambda command, desk: holds.hold(command, desk, body.points, body.seconds),
+        status=201,
+    )
+
+
+@router.post("/v1/holds/{hold}/capture", openapi_extra=KEYED)
+async def capture(request: Request, hold: Name, caller: ServerKey) -> Response:
+    """Spend the points that a hold has set aside; they can be given back as a redemption."""
+    return await _end_hold(request, caller, hold, holds.capture)
+
+
+@router.post("/v1/holds/{hold}/release", openapi_extra=KEYED)
+async def release(request: Request, hold: Name, caller: ServerKey) -> Response:
+    """Let a hold go before its time."""
+    return await _end_hold(request, caller, hold, holds.release)
+
+
+async def _end_hold(
+    request: Request, caller: Caller, name: str, end: Callable[[Command, Desk, str], holds.Held]
+) -> Response:
+    async with reading(request) as reader:
+        found = await reader.fetch_by_keys(tables.hold, [(caller.account, name)], Hold)
+    if not found:
+        raise not_found("hold", name)
+    return await perform(
+        request,
+        caller=caller,
+        customer=found[0].customer,
+        judge=lambda command, desk: end(command, desk, name),
+        about=name,
     )
 
 

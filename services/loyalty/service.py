@@ -3,6 +3,7 @@
 from services.loyalty import books, routes, tables, wallets
 from services.loyalty.desk import load
 from services.loyalty.handlers import rate_order
+from services.loyalty.holds import release_overdue
 from services.loyalty.merging import forget_member, merge_members
 from services.loyalty.upkeep import announce_expiry, expire_lots, mature_lots, review_tier
 from shared.events import ingest
@@ -30,9 +31,10 @@ loyalty = Service(
         "points.mature": mature_lots,
         "points.expire": expire_lots,
         "points.expiring": announce_expiry,
+        "points.hold": release_overdue,
         "tier.review": review_tier,
     },
     router=routes.router,
-    prefixes=("/v1/members", "/v1/redemptions", "/v1/transactions", "/v1/programs"),
+    prefixes=("/v1/members", "/v1/holds", "/v1/redemptions", "/v1/transactions", "/v1/programs"),
     audit=books.audit,
 )

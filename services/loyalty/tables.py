@@ -92,6 +92,20 @@ redemption = Table(
     Index("redemption_customer", "account", "customer"),
 )
 
+hold = Table(
+    "hold",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("txn", Text, nullable=False),
+    Column("closed_by", Text, nullable=False),
+    Column("until", Instant(), nullable=False),
+    Index("hold_customer", "account", "customer"),
+)
+
 program = Table(
     "program",
     metadata,

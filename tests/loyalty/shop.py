@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from services.loyalty import merging, redemptions
+from services.loyalty import holds, merging, redemptions
 from services.loyalty.desk import Desk
 from services.loyalty.handlers import rate_order
 from services.loyalty.programmes import Programme, default_programme
@@ -59,6 +59,7 @@ class Shop:
         self.members: dict[str, Member] = {}
         self.desk = self._new_desk()
         self.timers: dict[str, tuple[datetime, str, str]] = {}
+        self.survivors: dict[str, str] = {}
 
     def _new_desk(self) -> Desk:
         desk = Desk(START)
@@ -85,6 +86,7 @@ class Shop:
         self.member(loser)
         event = self._event(CustomerMerged(loser=f"cus_{loser}"), survivor, None)
         self._judge(merging.merge_members, event, survivor)
+        self.survivors[f"cus_{loser}"] = f"cus_{survivor}"
 
     def ask(self, act: Callable[[Command, Desk], Any], name: str = "ana") -> Any:
         """Somebody calls the API for her."""
@@ -98,6 +100,11 @@ class Shop:
     def redeem(self, points: int, name: str = "ana") -> str:
         """Spend points; gives the id of the redemption."""
         done = self.ask(lambda command, desk: redemptions.redeem(command, desk, points), name)
+        return str(done.id)
+
+    def hold(self, points: int, name: str = "ana", *, minutes: int = 30) -> str:
+        """Set points aside; gives the id of the hold."""
+        done = self.ask(lambda command, desk: holds.hold(command, desk, points, 60 * minutes), name)
         return str(done.id)
 
     def passes(self, days: float) -> None:
@@ -115,19 +122,20 @@ class Shop:
         """Facts of one kind told so far."""
         return [event.fact for event in self.desk.facts.rows if isinstance(event.fact, kind)]
 
-    def _fire(self, moment: datetime, kind: str, customer: str) -> None:
-        del self.timers[f"{kind}:{customer}"]
+    def _fire(self, moment: datetime, key: str, customer: str) -> None:
+        del self.timers[key]
+        kind, _, name = key.partition(":")
         due = Due(
             account="acc_1",
-            customer=customer,
+            customer=self.survivors.get(customer, customer),
             store="",
             kind=kind,
-            name=customer,
+            name=name,
             due=moment,
             id=uuid4(),
             payload={},
         )
-        self._judge(loyalty.timers[kind], due, customer.removeprefix("cus_"))
+        self._judge(loyalty.timers[kind], due, due.customer.removeprefix("cus_"))
 
     def _event(self, fact: Any, name: str, at: datetime | None) -> Event[Any]:
         return Event(
@@ -159,7 +167,7 @@ class Shop:
             if timer is None or timer.due is None:
                 self.timers.pop(key, None)
             else:
-                self.timers[key] = (timer.due, timer.kind, timer.customer)
+                self.timers[key] = (timer.due, key, timer.customer)
         self.desk.timers.changed.clear()
 
     def check(self) -> None:

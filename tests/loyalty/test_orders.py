@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from services.loyalty import holds
 from services.loyalty.programmes import Rate
 from services.loyalty.redemptions import adjust, reverse
 from services.loyalty.tiers import Ladder, Tier
@@ -243,6 +244,29 @@ def test_points_that_come_back_after_their_expiry_expire_at_once() -> None:
     assert [fact.points for fact in shop.facts(PointsExpired)] == [10]
 
 
+def test_held_points_outlive_their_expiry_until_they_are_released() -> None:
+    shop = Shop(AT_ONCE)
+    shop.tell(order("1", line(1_000)))
+    shop.passes(days=365)
+    hold = shop.hold(10, minutes=60 * 48)
+    shop.passes(days=1.5)
+    assert (shop.member().held, shop.member().available) == (10, 0)
+    shop.ask(lambda command, desk: holds.release(command, desk, hold))
+    shop.passes(days=0)
+    assert (shop.member().held, shop.member().available) == (0, 0)
+    assert [fact.points for fact in shop.facts(PointsExpired)] == [10]
+
+
+def test_a_hold_that_is_over_cannot_be_captured_even_before_its_timer_has_run() -> None:
+    shop = Shop(AT_ONCE)
+    shop.grant(10)
+    hold = shop.hold(10)
+    shop.now += DAY
+    with pytest.raises(Refused) as over:
+        shop.ask(lambda command, desk: holds.capture(command, desk, hold))
+    assert over.value.code == "hold_expired"
+
+
 LADDER = Ladder(
     tiers=(Tier(name="low"), Tier(name="mid", threshold=100, percent=150), Tier(name="top", threshold=400)),
     window_days=60,
@@ -360,6 +384,8 @@ STEPS = st.lists(
         st.tuples(st.just("order"), st.integers(0, 3), STATES),
         st.tuples(st.just("spend"), st.integers(1, 200)),
         st.tuples(st.just("back"), st.integers(0, 5)),
+        st.tuples(st.just("hold"), st.integers(1, 200)),
+        st.tuples(st.just("end"), st.integers(0, 3), st.booleans()),
         st.tuples(st.just("grant"), st.integers(-150, 150).filter(bool)),
         st.tuples(st.just("pass"), st.integers(1, 200)),
         st.tuples(st.just("merge"), st.integers(0, 1)),
@@ -378,6 +404,7 @@ class Life:
         self.orders: dict[int, Order] = {}
         self.owner: dict[int, str] = {}
         self.redemptions: list[tuple[str, str]] = []
+        self.holds: list[tuple[str, str]] = []
 
     def order(self, number: int, state: tuple[int, int, OrderStatus]) -> None:
         net, back, status = state
@@ -400,6 +427,26 @@ class Life:
             name, redemption = self.redemptions.pop(number)
             name = name if name in self.names else self.names[0]
             self.shop.ask(lambda command, desk: reverse(command, desk, redemption), name)
+
+    def hold(self, points: int) -> None:
+        for name in self.names:
+            try:
+                self.holds.append((name, self.shop.hold(points, name, minutes=60 * 24)))
+            except Refused as refused:
+                assert refused.code == "insufficient_points"  # noqa: PT017 - a refusal is one of two good outcomes
+
+    def end(self, number: int, paid: bool) -> None:
+        if number < len(self.holds):
+            name, hold = self.holds.pop(number)
+            name = name if name in self.names else self.names[0]
+            act = holds.capture if paid else holds.release
+            try:
+                done = self.shop.ask(lambda command, desk: act(command, desk, hold), name)
+            except Refused as refused:
+                assert refused.code == "hold_closed"  # noqa: PT017 - its time may have been over before
+                return
+            if done.redemption:
+                self.redemptions.append((name, done.redemption))
 
     def grant(self, points: int) -> None:
         self.shop.ask(lambda command, desk: adjust(command, desk, points, "why", "who"), self.names[0])

@@ -105,6 +105,23 @@ async def test_a_redemption_is_given_back_once(till: Till) -> None:
     assert await books(till) == []
 
 
+async def test_a_hold_sets_points_aside_until_it_is_paid_or_its_time_is_over(till: Till) -> None:
+    await till.gives(100)
+    body = {"customer": "cus_ana", "points": 60, "seconds": 600}
+    kept, lost = [(await till.calls("/v1/holds", {**body, "points": points})).json() for points in (60, 30)]
+    assert (await till.member())["available"] == 10
+    paid = await till.calls(f"/v1/holds/{kept['id']}/capture")
+    assert (paid.status_code, paid.json()["status"]) == (200, "captured")
+    await till.world.passes(hours=1)
+    member = await till.member()
+    assert (member["available"], member["held"], member["redeemed"]) == (40, 0, 60)
+    late = await till.calls(f"/v1/holds/{lost['id']}/capture")
+    assert (late.status_code, late.json()["code"]) == (409, "hold_closed")
+    back = await till.calls(f"/v1/redemptions/{paid.json()['redemption']}/reverse")
+    assert back.json()["balance"] == 100
+    assert await books(till) == []
+
+
 async def test_merged_customers_are_one_wallet_and_can_be_told_apart_again(till: Till) -> None:
     await till.hears(bought(10_000, name="a"), bought(20_000, name="b", customer="cus_bea"))
     await till.gives(50, "cus_bea")

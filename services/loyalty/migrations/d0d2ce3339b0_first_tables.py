@@ -5,7 +5,7 @@ from alembic import op
 
 from shared.db.types import Instant, Uid
 
-revision = "3451a595e2fb"
+revision = "d0d2ce3339b0"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -75,6 +75,19 @@ def upgrade() -> None:
         sa.Column("behind", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("partition"),
     )
+    op.create_table(
+        "hold",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("customer", sa.Text(), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("txn", sa.Text(), nullable=False),
+        sa.Column("closed_by", sa.Text(), nullable=False),
+        sa.Column("until", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "id"),
+    )
+    op.create_index("hold_customer", "hold", ["account", "customer"], unique=False)
     op.create_table(
         "idempotency",
         sa.Column("account", sa.Text(), nullable=False),
@@ -261,6 +274,8 @@ def downgrade() -> None:
     op.drop_table("inbox")
     op.drop_index("idempotency_at", table_name="idempotency")
     op.drop_table("idempotency")
+    op.drop_index("hold_customer", table_name="hold")
+    op.drop_table("hold")
     op.drop_table("heartbeat")
     op.drop_table("entry")
     op.drop_table("customer_alias")
