@@ -79,6 +79,11 @@ class IngestDesk(WorkSet):
         """Earlier deliveries (by seq) that waited for those of this batch, and what became of them."""
         return self.settling.rows
 
+    @property
+    def again(self) -> bool:
+        """Whether the delivery in hand was understood before, and may only correct what it said."""
+        return "again" in getattr(self.work, "meta", ())
+
     def holder(self, key: Key) -> IdentityKeyRow | None:
         """Who goes by a name, in the account of the work in hand."""
         return self.names.get((self.work.account, key))

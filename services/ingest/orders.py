@@ -72,15 +72,18 @@ class OrderHead(msgspec.Struct, frozen=True, kw_only=True):
     first_recorded: datetime
 
 
-def learn(state: OrderState, claim: OrderClaim) -> OrderState:
-    """The state after one more claim; a claim heard before changes nothing."""
+def learn(state: OrderState, claim: OrderClaim, *, again: bool = False) -> OrderState:
+    """The state after one more claim; a claim heard before changes nothing.
+
+    With `again` the claim comes of a delivery understood before, and replaces what that said then.
+    """
     told = dict(state.told)
     news: dict[str, Any] = {}
     for name in LATEST:
         value = getattr(claim, name)
-        if value is not None and _counts_more(state, claim, name, value):
+        if value is not None and _counts_more(state, claim, name, value, again=again):
             told[name], news[name] = (claim.rank, claim.updated), value
-    if claim.keys and _counts_more(state, claim, "buyer", claim.keys):
+    if claim.keys and _counts_more(state, claim, "buyer", claim.keys, again=again):
         told["buyer"], news["buyer"] = (claim.rank, claim.updated), claim.keys
     return replace(
         state,
@@ -92,12 +95,12 @@ def learn(state: OrderState, claim: OrderClaim) -> OrderState:
     )
 
 
-def _counts_more(state: OrderState, claim: OrderClaim, name: str, value: object) -> bool:
+def _counts_more(state: OrderState, claim: OrderClaim, name: str, value: object, *, again: bool) -> bool:
     """Whether a claim outdoes what is known of a field: by rank, then time, then (to be deterministic) content."""
     before, now = state.told.get(name), (claim.rank, claim.updated)
     if before is None or now > before:
         return True
-    return now == before and _encode(value) > _encode(getattr(state, name))
+    return now == before and (again or _encode(value) > _encode(getattr(state, name)))
 
 
 def _earliest(known: dict[Any, datetime], said: dict[Any, datetime | None]) -> dict[Any, datetime]:

@@ -61,6 +61,8 @@ def _take(claim: AnyClaim, delivery: Delivery, desk: IngestDesk) -> Outcome:
 def _browse(claim: BrowseClaim, desk: IngestDesk, store: str, trust: Trust) -> Outcome:
     """Tell of behaviour under whoever showed it."""
     customer = desk.recognise(claim.keys, trust, claim.at)
+    if desk.again:
+        return Outcome("translated", customer=customer)
     if claim.product:
         fact = ProductViewed(product=claim.product, title=claim.title, categories=claim.categories, url=claim.url)
         desk.emit(fact, customer=customer, store=store, time=claim.at)

@@ -27,7 +27,7 @@ def take_order(claim: OrderClaim, desk: IngestDesk, store: str, trust: Trust) ->
     said = _named(claim, row, store)
     claimant = desk.recognise(said.keys, trust, said.at) if said.keys else ""
     named = desk.person(named).id if named else ""
-    state = orders.learn(row.state, said)
+    state = orders.learn(row.state, said, again=desk.again)
     owner = claimant if claimant and (not named or state.buyer == said.keys) else named
     after = replace(row, state=state, customer=owner, placed_at=state.placed_at)
     if not orders.is_whole(state):
@@ -86,6 +86,8 @@ def _revise(row: OrderRow, after: OrderRow, claim: OrderClaim, desk: IngestDesk,
     facts = orders.news(before, order)
     if moved and not facts:
         facts = [(OrderUpdated, "owner")]
+    if desk.again:
+        facts = [(kind, "corrected" if kind is OrderUpdated else word) for kind, word in facts]
     for kind, word in facts:
         after = replace(after, revision=after.revision + 1)
         _tell(kind, word, replace(order, revision=after.revision), after, claim.at, desk)

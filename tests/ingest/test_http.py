@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from services.ingest import tables
-from shared.events.ingest import CustomerErased, OrderPaid
+from services.ingest.reprocessing import reprocess
+from shared.events.ingest import CustomerErased, OrderPaid, OrderUpdated
 from tests.ingest.shop import Shop, shopify_order
 from tests.world import World
 
@@ -200,3 +201,31 @@ async def test_redacting_a_customer_leaves_no_trace_of_the_address(world: World,
         for row in await world.rows("ingest", select(*table.columns)):
             assert "ana@example.com" not in repr(row).lower(), table.name
     assert (await world.verify()).balanced
+
+
+async def test_reprocessing_everything_twice_changes_nothing(world: World, shop: Shop) -> None:
+    await shop.shopify("orders/create", shopify_order(at=world.now))
+    await shop.segment({"type": "track", "event": "Product Viewed", "userId": "77", "properties": {"product_id": "1"}})
+    await shop.native("cart", {"cart_id": "c", "customer": {"id": "77"}, "lines": [{"product": "p", "price": 5}]})
+    await world.settle()
+    before = await world.rows("ingest", select(tables.kernel.archive.c.id))
+    for _ in range(2):
+        assert await reprocess(world.settings, "translated") == 3
+        assert await verdicts(world) == [("translated", "")] * 3
+    assert await world.rows("ingest", select(tables.kernel.archive.c.id)) == before
+    assert (await world.verify()).balanced
+
+
+async def test_reprocessing_corrects_an_order_that_was_misunderstood(world: World, shop: Shop) -> None:
+    await shop.shopify("orders/create", shopify_order(at=world.now))
+    await world.settle()
+    mended = json.dumps(shopify_order(at=world.now, total_price="49.00")).encode()
+    (stamp,) = [json.loads(raw)["updated_at"] for (raw,) in await world.rows("ingest", select(tables.delivery.c.raw))]
+    mended = json.dumps({**json.loads(mended), "updated_at": stamp, "created_at": stamp}).encode()
+    async with world.of("ingest").db.write() as tx:
+        await tx.update_many(tables.delivery, by=("seq",), columns=("raw",), rows=[(1, mended)])
+    await reprocess(world.settings, "translated")
+    await world.settle()
+    (corrected,) = await world.facts("ingest", OrderUpdated)
+    assert isinstance(corrected, OrderUpdated)
+    assert (corrected.change, corrected.order.total, corrected.order.revision) == ("corrected", 4900, 3)

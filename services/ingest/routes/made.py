@@ -9,23 +9,22 @@ from sqlalchemy import and_, bindparam, or_, select
 
 from services.ingest import tables
 from services.ingest.records import CartRow, OrderRow
+from services.ingest.reprocessing import check, take_again
 from services.ingest.routes.changing import KEYED, change
 from services.ingest.routes.customers import known
 from services.ingest.tables import Delivery
 from services.ingest.taking_carts import cart_of
 from services.ingest.taking_orders import order_of
-from shared import tx as carrying
 from shared.access import ServerKey
 from shared.db import Query as Compiled
 from shared.db import Tx
-from shared.errors import Refused, not_found
+from shared.errors import not_found
 from shared.web import MOST_PER_PAGE, answer, page, read_cursor, reading, running_of
 
 router = APIRouter(tags=["orders, carts, deliveries"])
 Name = Annotated[str, Path(max_length=700)]
 Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
 Cursor = Annotated[str, Query(max_length=400)]
-AGAIN = ("quarantined", "parked")
 _order, _cart, _delivery = tables.customer_order, tables.cart, tables.delivery
 _ORDERS = (
     select(*_order.columns)
@@ -147,19 +146,15 @@ async def list_deliveries(
 
 @router.post("/v1/deliveries/{delivery}/reprocess", openapi_extra=KEYED)
 async def reprocess(request: Request, delivery: UUID, caller: ServerKey) -> Response:
-    """Have a quarantined or parked delivery taken in again, after what was wrong has been mended."""
+    """Have a delivery taken in again, after what was wrong has been mended; what it told before is only corrected."""
     running = running_of(request)
 
     async def act(tx: Tx) -> Any:
         rows = await tx.fetch_by_keys(tables.delivery, [(delivery,)], Delivery, by=("id",))
         if not rows or rows[0].account != caller.account:
             raise not_found("delivery", str(delivery))
-        row = rows[0]
-        if row.verdict not in AGAIN:
-            raise Refused("not_quarantined", f"the delivery is {row.verdict or 'untaken'}", status=409)
-        again = [(row.seq, "", "")]
-        await tx.update_many(tables.delivery, by=("seq",), columns=("verdict", "reason"), rows=again)
-        await carrying.count(tx, running.kernel, running.writer, {f"deliveries:{row.verdict}": -1})
+        check(rows[0])
+        await take_again(tx, running.writer, rows)
         return {"id": str(delivery), "verdict": "untaken"}
 
     return await change(request, caller.account, act)
