@@ -17,7 +17,6 @@ from services.notifications.records import (
     Contact,
     Content,
     Decision,
-    JourneyStart,
     Message,
     Run,
     RunState,
@@ -28,7 +27,7 @@ from shared.config import decode_config
 from shared.db import new_id
 from shared.db.base import Query, Tx
 from shared.errors import Unavailable
-from shared.events import Event, Lane
+from shared.events import Event
 from shared.events.config import StoreConfigured
 from shared.events.ingest import ConsentChanged, CustomerErased, CustomerMerged, ProfileUpdated
 from shared.events.notifications import MessageSkipped
@@ -60,7 +59,6 @@ class Desk(WorkSet):
         self.runs: Keyed[tuple[str, str, str], Run] = Keyed()
         self.messages: Keyed[tuple[str, str], Message] = Keyed()
         self.suppressions: Keyed[tuple[str, str, str, str], Suppression] = Keyed()
-        self.starts: Keyed[tuple[str, str, int], JourneyStart] = Keyed()
         self.decisions: Added[Decision] = Added()
         self.proofs: Added[ConsentProof] = Added()
         self.claims: Added[Message] = Added()
@@ -111,18 +109,6 @@ class Desk(WorkSet):
             message = self.messages.get(key)
             if message is not None and message.customer == customer:
                 yield message
-
-    def since(self, journey: Journey) -> datetime:
-        """Since when a journey listens in the account: its first sight of it."""
-        key = (self.work.account, journey.name, journey.version)
-        start = self.starts.get(key)
-        if start is None:
-            work = self.work
-            recorded = work.recorded if isinstance(work, Event) else self.now
-            live = isinstance(work, Event) and work.lane is Lane.LIVE
-            start = JourneyStart(*key, min(recorded, work.time) if live else recorded)
-            self.starts[key] = start
-        return start.started_at
 
     def apply(self, journey: Journey, change: Change) -> None:
         """Keep a run's next state, its timer, and what was given up."""
@@ -182,7 +168,6 @@ class Desk(WorkSet):
         await tx.delete_by_keys(tables.contact, self.contacts.removed)
         await tx.upsert_many(tables.suppression, self.suppressions.stored)
         await tx.delete_by_keys(tables.suppression, self.suppressions.removed)
-        await tx.insert_many(tables.journey_start, self.starts.stored, ignore_conflicts=True)
         await tx.insert_many(tables.shred, self.shreds.rows, ignore_conflicts=True)
 
     async def _move_and_forget(self, tx: Tx) -> None:
@@ -202,9 +187,6 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     names = customers(work)
     for contact in await tx.fetch_by_keys(tables.contact, names, Contact):
         desk.contacts.loaded((contact.account, contact.customer), contact)
-    accounts = [(account,) for account in {item.account for item in work}]
-    for start in await tx.fetch_by_keys(tables.journey_start, accounts, JourneyStart, by=("account",)):
-        desk.starts.loaded((start.account, start.journey, start.version), start)
     await _load_messages(tx, desk, work)
     await _load_runs(tx, desk, work)
     await _load_suppressions(tx, desk, work)

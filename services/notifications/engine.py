@@ -23,11 +23,10 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """What an event meets: the contact, its runs of one journey by key, and since when that journey listens."""
+    """What an event meets: the contact, and its runs of one journey by key."""
 
     contact: Contact
     runs: Mapping[str, Run]
-    since: datetime
 
 
 def react(journey: Journey, event: Event[Any], scene: Scene) -> tuple[Change, ...]:
@@ -96,7 +95,7 @@ def _begin(journey: Journey, event: Event[Any], scene: Scene) -> tuple[Change, .
     start = journey.starts
     key, revision = start.key(event), start.revision(event)
     old = scene.runs.get(key)
-    barred = start.barred(event, scene.since)
+    barred = start.barred(event, journey.since)
     if (old is None and barred == "history") or (old is not None and revision <= old.revision):
         return ()
     base = old or _blank(journey, key, event)

@@ -21,7 +21,7 @@ CHANNEL = "email"
 def follow(event: Event[Any], desk: Desk) -> None:
     """Let every journey see a fact."""
     for journey in JOURNEYS:
-        scene = Scene(desk.contact, _runs(desk, journey, event), desk.since(journey))
+        scene = Scene(desk.contact, _runs(desk, journey, event))
         for change in react(journey, event, scene):
             desk.apply(journey, change)
 

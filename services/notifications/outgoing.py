@@ -18,6 +18,7 @@ from services.notifications.tokens import Tokens
 from shared.clock import machine_seconds
 from shared.db.base import Query
 from shared.events.base import NAMESPACE
+from shared.observe import METRICS
 from shared.work import Judge
 from shared.workset import Due
 
@@ -68,6 +69,8 @@ class HandOver:
             return moved
         outcomes = await asyncio.gather(*(self._send(one) for one in handed))
         self._unrecorded = [self._settled(one.message, outcome) for one, outcome in zip(handed, outcomes, strict=True)]
+        for outcome in outcomes:
+            METRICS.messages.labels(self._channel.name, outcome.fate.value).inc()
         await self._record()
         return moved + len(handed)
 

@@ -36,7 +36,8 @@ HEADERS = {
 }
 
 
-@router.api_route("/u/{token}", methods=["GET", "HEAD"])
+@router.head("/u/{token}", include_in_schema=False)
+@router.get("/u/{token}")
 async def show_unsubscribe(request: Request, token: Token) -> Response:
     """Ask whether to unsubscribe; changes nothing, since mail scanners follow links."""
     link = await _link(request, ONE_CLICK, token)
@@ -51,7 +52,8 @@ async def one_click(request: Request, token: Token) -> Response:
     return await _shown(request, link, "unsubscribe_page", done=True)
 
 
-@router.api_route("/p/{token}", methods=["GET", "HEAD"])
+@router.head("/p/{token}", include_in_schema=False)
+@router.get("/p/{token}")
 async def show_preferences(request: Request, token: Token) -> Response:
     """Show what somebody hears from us."""
     link = await _link(request, PREFERENCES, token)

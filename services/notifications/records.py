@@ -183,15 +183,6 @@ class ConsentProof(msgspec.Struct, frozen=True, gc=False):
     digest: str
 
 
-class JourneyStart(msgspec.Struct, frozen=True, gc=False):
-    """Since when a version of a journey listens in an account: what was placed before never sends."""
-
-    account: str
-    journey: str
-    version: int
-    started_at: datetime
-
-
 class Shred(msgspec.Struct, frozen=True, gc=False):
     """A message of an erased customer that its channel may still keep."""
 

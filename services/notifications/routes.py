@@ -107,7 +107,4 @@ async def list_suppressions(request: Request, caller: ServerKey, limit: Limit = 
 @router.get("/v1/journeys")
 async def list_journeys(request: Request, caller: ServerKey) -> Response:
     """The journeys and their steps, and since when each listens."""
-    async with reading(request) as reader:
-        return answer(
-            {"data": await views.journeys_view(reader, caller.account), "next_cursor": None, "has_more": False}
-        )
+    return answer({"data": views.journeys_view(), "next_cursor": None, "has_more": False})

@@ -125,15 +125,6 @@ consent = Table(
     Index("consent_customer", "account", "customer", "recorded", "id"),
 )
 
-journey_start = Table(
-    "journey_start",
-    metadata,
-    Column("account", Text, primary_key=True),
-    Column("journey", Text, primary_key=True),
-    Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("started_at", Instant(), nullable=False),
-)
-
 shred = Table(
     "shred",
     metadata,

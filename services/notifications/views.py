@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, or_, select
 from services.notifications import tables
 from services.notifications.audience import language_of
 from services.notifications.journeys import JOURNEYS, After, Await
-from services.notifications.records import Contact, Decision, JourneyStart, Message, Suppression
+from services.notifications.records import Contact, Decision, Message, Suppression
 from shared.db.base import Reader
 from shared.tables import AliasRow
 from shared.web import Page, page, read_cursor
@@ -117,17 +117,15 @@ async def suppressions_page(reader: Reader, account: str, limit: int, cursor: st
     return Page([{"address": row.address, **_suppressed(row)} for row in found.data], found.next_cursor, found.has_more)
 
 
-async def journeys_view(reader: Reader, account: str) -> list[dict[str, Any]]:
-    """The journeys, their steps, and since when each listens in the account."""
-    rows = await reader.fetch_by_keys(tables.journey_start, [(account,)], JourneyStart, by=("account",))
-    starts = {(row.journey, row.version): row.started_at for row in rows}
+def journeys_view() -> list[dict[str, Any]]:
+    """The journeys, their steps, and since when each listens."""
     return [
         {
             "name": journey.name,
             "version": journey.version,
             "purpose": journey.purpose.value,
             "valid_for_seconds": int(journey.valid_for.total_seconds()),
-            "started_at": starts.get((journey.name, journey.version)),
+            "since": journey.since,
             "steps": [_step(step) for step in journey.steps],
         }
         for journey in JOURNEYS

@@ -30,7 +30,6 @@ from tests.notifications.some import (
     told,
 )
 
-LONG_AGO = NOON - timedelta(days=365)
 CART, THANKS, BACK = (journey.name for journey in JOURNEYS)
 
 
@@ -49,7 +48,7 @@ class Play:
                 self.contact = with_order(self.contact, event.fact.order, event.store)
             for journey in JOURNEYS:
                 known = {key: run for (name, key), run in self.runs.items() if name == journey.name}
-                for change in react(journey, event, Scene(self.contact, known, LONG_AGO)):
+                for change in react(journey, event, Scene(self.contact, known)):
                     self.runs[journey.name, change.run.key] = change.run
                     self.dropped += change.dropped
 
@@ -151,10 +150,10 @@ def test_a_late_edit_of_an_old_order_or_a_test_order_thanks_nobody() -> None:
 def test_an_order_placed_before_the_journey_began_keeps_its_verdict() -> None:
     journey, contact = BY_NAME[THANKS], a_contact()
     early = paid()
-    run = react(journey, early, Scene(contact, {}, after(hours=1)))[0].run
+    run = react(replace(journey, since=after(hours=1)), early, Scene(contact, {}))[0].run
     assert run.reason == "before_start"
     later = replace(early, fact=replace(early.fact, order=order(revision=5, status=OrderStatus.PAID, paid_at=NOON)))
-    change = react(journey, later, Scene(contact, {run.key: run}, LONG_AGO))[0]
+    change = react(journey, later, Scene(contact, {run.key: run}))[0]
     assert (change.run.state, change.due) == (RunState.ENDED, None)
 
 

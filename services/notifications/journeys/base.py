@@ -1,7 +1,7 @@
 """A journey as a value: what starts it, what ends it, and its steps."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from shared.events import Event
 from shared.events.base import Fact
 
 EVERY_RUN = "*"
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Email(msgspec.Struct, frozen=True):
@@ -74,8 +75,8 @@ class Journey(msgspec.Struct, frozen=True):
     """A whole journey; a changed one gets a new version, and who is under way stays on the old one.
 
     `restarts` sets the clock anew with each newer revision of the subject; `outdated_by` is the time of the newest
-    order that makes runs with an earlier clock pointless; `valid_for` counts from the first moment a step may go out;
-    `older` keeps the versions that still have people under way.
+    order that makes runs with an earlier clock pointless; what was placed before `since` never sends; `valid_for`
+    counts from the first moment a step may go out; `older` keeps the versions that still have people under way.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Journey(msgspec.Struct, frozen=True):
     learns: tuple[Learn, ...] = ()
     restarts: bool = False
     outdated_by: Callable[[Contact], datetime | None] = lambda _: None
+    since: datetime = BEGINNING
     older: "tuple[Journey, ...]" = ()
 
     def edition(self, version: int) -> "Journey":

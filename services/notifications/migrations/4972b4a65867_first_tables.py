@@ -5,7 +5,7 @@ from alembic import op
 
 from shared.db.types import Instant, Uid
 
-revision = "69425267a471"
+revision = "4972b4a65867"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -164,14 +164,6 @@ def upgrade() -> None:
     )
     op.create_index("journey_run_customer", "journey_run", ["account", "customer", "state"], unique=False)
     op.create_table(
-        "journey_start",
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("journey", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("started_at", Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("account", "journey", "version"),
-    )
-    op.create_table(
         "lease",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("holder", sa.Text(), nullable=False),
@@ -293,7 +285,6 @@ def downgrade() -> None:
     op.drop_index("message_customer", table_name="message")
     op.drop_table("message")
     op.drop_table("lease")
-    op.drop_table("journey_start")
     op.drop_index("journey_run_customer", table_name="journey_run")
     op.drop_table("journey_run")
     op.drop_index("inbox_at", table_name="inbox")
