@@ -1,12 +1,17 @@
-"""Segment's own Python client, unmodified, against a real server."""
+"""Segment's own Python and Node clients, unmodified, against a real server."""
 
 import asyncio
+import json
+import shutil
 import socket
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from segment.analytics import Client
 from sqlalchemy import select
@@ -14,7 +19,11 @@ from sqlalchemy import select
 from services.ingest import tables
 from shared.events.ingest import CartUpdated, OrderPaid, ProfileUpdated
 from tests.ingest.shop import Shop
+from tests.real.processes import CACHE
 from tests.world import World
+
+NODE_CLIENT = "@segment/analytics-node@3.1.0"
+SENDS = Path(__file__).with_name("send.mjs")
 
 
 @asynccontextmanager
@@ -69,5 +78,40 @@ async def test_the_python_client_works_as_it_is(world: World, shop: Shop) -> Non
     assert carts[0] == 3998
     verdicts = await world.rows("ingest", select(tables.delivery.c.verdict))
     assert len(verdicts) == 14
+    assert {verdict for (verdict,) in verdicts} == {"translated", "dropped"}
+    assert (await world.verify()).balanced
+
+
+@pytest.fixture(scope="session")
+def node_client() -> Path:
+    """A folder in which Node finds Segment's client, fetched once by its name."""
+    folder = CACHE / "node"
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed")
+    if not (folder / "node_modules" / "@segment" / "analytics-node").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        fetch = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_CLIENT]
+        if subprocess.run(fetch, check=False, capture_output=True, timeout=120).returncode:
+            pytest.skip(f"{NODE_CLIENT} cannot be fetched")
+    return folder
+
+
+async def test_the_node_client_works_as_it_is(world: World, shop: Shop, node_client: Path) -> None:
+    script = shutil.copy(SENDS, node_client / "send.mjs")
+    async with served(world) as host:
+        sent = await asyncio.to_thread(
+            subprocess.run,
+            ["node", str(script), host, shop.made.server_key],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+    assert json.loads(sent.stdout) == {"failures": []}
+    await world.settle()
+    (paid,) = await world.facts("ingest", OrderPaid)
+    assert isinstance(paid, OrderPaid)
+    assert paid.order.total == 4498
+    verdicts = await world.rows("ingest", select(tables.delivery.c.verdict))
+    assert len(verdicts) == 6
     assert {verdict for (verdict,) in verdicts} == {"translated", "dropped"}
     assert (await world.verify()).balanced
