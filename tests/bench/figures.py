@@ -1,0 +1,82 @@
+"""Figures: each a ratio to a limit measured in the same run, written as JSON and as a page."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured figure; `ratio` is value / limit, `floor` what it must reach (or stay under)."""
+
+    figure: str
+    mode: str
+    value: float
+    unit: str
+    limit: float
+    ratio: float
+    floor: float | None = None
+    lower_is_better: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the ratio keeps its floor."""
+        if self.floor is None:
+            return True
+        return self.ratio <= self.floor if self.lower_is_better else self.ratio >= self.floor
+
+
+def figure(
+    name: str,
+    mode: str,
+    unit: str,
+    rounds: Sequence[tuple[float, float]],
+    *,
+    floor: float | None = None,
+    lower_is_better: bool = False,
+) -> Figure:
+    """The median over rounds of (value, limit) measured one after the other."""
+    return Figure(
+        figure=name,
+        mode=mode,
+        unit=unit,
+        value=round(statistics.median(value for value, _ in rounds), 2),
+        limit=round(statistics.median(limit for _, limit in rounds), 2),
+        ratio=round(statistics.median(value / limit for value, limit in rounds), 3),
+        floor=floor,
+        lower_is_better=lower_is_better,
+    )
+
+
+def reported(name: str, mode: str, unit: str, value: float) -> Figure:
+    """A figure that has no limit: reported as it is."""
+    shown = round(value, 2)
+    return Figure(figure=name, mode=mode, unit=unit, value=shown, limit=shown, ratio=1.0, lower_is_better=True)
+
+
+def write(figures: Sequence[Figure], machine: str) -> None:
+    """Write docs/performance.json and docs/performance.md."""
+    DOCS.mkdir(exist_ok=True)
+    (DOCS / "performance.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+    lines = [
+        "# Performance",
+        "",
+        "Made by `make bench`. Each ratio is taken against a limit measured in the same run on the same machine;",
+        f"medians of alternating rounds. Machine: {machine}.",
+        "",
+        "| figure | mode | value | unit | limit | ratio | floor |",
+        "|---|---|--:|---|--:|--:|--:|",
+    ]
+    lines += [_line(each) for each in figures]
+    (DOCS / "performance.md").write_text("\n".join(lines) + "\n")
+
+
+def _line(each: Figure) -> str:
+    sign = "≤" if each.lower_is_better else "≥"
+    floor = "" if each.floor is None else f"{sign} {each.floor:g}{'' if each.holds else ' (missed)'}"
+    return (
+        f"| {each.figure} | {each.mode} | {each.value:,g} | {each.unit} | {each.limit:,g} | {each.ratio:g} | {floor} |"
+    )
