@@ -9,7 +9,7 @@ from services.notifications import pages, tables, views
 from services.notifications.channels.base import Fate, Outcome
 from services.notifications.desk import Desk
 from services.notifications.ledger import note
-from services.notifications.records import MessageState
+from services.notifications.records import Contact, MessageState
 from shared.access import Caller, MemberOrServer, ServerKey, customer_named
 from shared.errors import Refused, not_found
 from shared.web import MOST_PER_PAGE, answer, perform, reading
@@ -44,9 +44,23 @@ async def get_contact(
     named = await _named(request, caller, customer)
     async with reading(request) as reader:
         contact = await views.contact_of(reader, caller.account, named)
-        if contact is None:
+        if contact is None and caller.kind == "server":
             raise not_found("contact", customer)
-        return answer(await views.contact_view(reader, contact))
+        return answer(await views.contact_view(reader, contact or Contact(account=caller.account, customer=named)))
+
+
+@router.get("/v1/contacts/{customer}/consents")
+async def list_consents(
+    request: Request,
+    customer: Annotated[str, Path(max_length=80)],
+    caller: MemberOrServer,
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> Response:
+    """The consent ledger of a contact, the oldest first; each line's digest covers the one before it."""
+    named = await _named(request, caller, customer)
+    async with reading(request) as reader:
+        return answer(await views.consents_page(reader, caller.account, named, limit, cursor))
 
 
 @router.get("/v1/messages")

@@ -9,12 +9,12 @@ from sqlalchemy import Select, and_, or_, select
 from services.notifications import tables
 from services.notifications.audience import language_of
 from services.notifications.journeys import JOURNEYS, After, Await
-from services.notifications.records import Contact, Decision, Message, Suppression
+from services.notifications.records import ConsentProof, Contact, Decision, Message, Suppression
 from shared.db.base import Reader
 from shared.tables import AliasRow
 from shared.web import Page, page, read_cursor
 
-_message, _decision, _suppression = tables.message, tables.decision, tables.suppression
+_message, _decision, _suppression, _consent = tables.message, tables.decision, tables.suppression, tables.consent
 
 
 class MessageView(msgspec.Struct, frozen=True):
@@ -100,7 +100,19 @@ async def decisions_page(reader: Reader, account: str, customer: str, limit: int
     chosen = _newest_first(select(*_decision.columns), _decision, _decision.c.at, account, customer, cursor)
     rows = [Decision(*row) for row in await reader.fetch(chosen.limit(limit + 1))]
     found = page(rows, limit, lambda row: (row.at, row.id))
-    return Page([_decision_view(row) for row in found.data], found.next_cursor, found.has_more)
+    return Page([_without_account(row) for row in found.data], found.next_cursor, found.has_more)
+
+
+async def consents_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
+    """What a customer said on consent, with its proof, the oldest first."""
+    table = _consent.c
+    chosen = select(*_consent.columns).where(table.account == account, table.customer == customer)
+    if cursor:
+        at, last = read_cursor(cursor, tuple[datetime, str])
+        chosen = chosen.where(or_(table.recorded > at, and_(table.recorded == at, table.id > last)))
+    rows = await reader.fetch(chosen.order_by(table.recorded, table.id).limit(limit + 1))
+    found = page([ConsentProof(*row) for row in rows], limit, lambda row: (row.recorded, row.id))
+    return Page([_without_account(row) for row in found.data], found.next_cursor, found.has_more)
 
 
 async def suppressions_page(reader: Reader, account: str, limit: int, cursor: str) -> Page:
@@ -163,7 +175,7 @@ def _message_view(row: Message) -> MessageView:
     )
 
 
-def _decision_view(row: Decision) -> dict[str, Any]:
+def _without_account(row: Decision | ConsentProof) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(row).items() if name != "account"}
 
 

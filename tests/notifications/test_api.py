@@ -1,7 +1,9 @@
 """The API: who may see what, pages that stay right, and what bad input gets."""
 
+from typing import Any
+
 from tests.notifications.office import Office
-from tests.notifications.some import ANA, filled
+from tests.notifications.some import ANA, after, consent, filled
 
 
 async def test_lists_come_in_pages_that_miss_and_repeat_nothing(village_office: Office) -> None:
@@ -26,6 +28,21 @@ async def test_a_contact_shows_the_newest_consent(village_office: Office) -> Non
     assert [(word["channel"], word["purpose"], word["granted"]) for word in contact["consents"]] == [
         ("email", "marketing", True)
     ]
+
+
+async def test_the_consent_ledger_can_be_followed_link_by_link(village_office: Office) -> None:
+    await village_office.tell(consent(granted=False, at=after(minutes=1)), consent(at=after(minutes=2)))
+    lines: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        found = await village_office.get(f"/v1/contacts/{ANA}/consents?limit=2&cursor={cursor}")
+        lines += found["data"]
+        if not found["has_more"]:
+            break
+        cursor = found["next_cursor"]
+    assert [(line["granted"], line["source"]) for line in lines] == [(yes, "checkout") for yes in (True, False, True)]
+    assert lines[0]["previous"] == ""
+    assert [line["previous"] for line in lines[1:]] == [line["digest"] for line in lines[:2]]
 
 
 async def test_journeys_tell_their_steps_and_since_when_they_listen(village_office: Office) -> None:

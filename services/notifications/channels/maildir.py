@@ -11,7 +11,7 @@ class MaildirChannel:
     """Writes each letter to `tmp`, syncs it and moves it to `new`; writing it again changes nothing."""
 
     name = "email"
-    at_once = 50
+    at_once = 16
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
