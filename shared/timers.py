@@ -113,7 +113,7 @@ class Timers:
         free = ready
         if tx.dialect.name == "postgresql":
             names = {(row.account, row.customer) for row in ready if row.customer}
-            held = set(await tx.fetch_by_keys(self.service.subjects, names, _subject, lock="skip"))
+            held = set(await tx.lock_many(self.service.subjects, names, skip=True))
             known = set(await tx.fetch_by_keys(self.service.subjects, names, _subject))
             busy = known - held
             free = [row for row in ready if (row.account, row.customer) not in busy]

@@ -172,13 +172,14 @@ class Judge:
             await carrying.count(tx, self.kernel, self.writer, await self.parking.empty(tx, gone))
 
     async def _lock(self, tx: Tx, names: list[tuple[str, str]]) -> None:
+        """Hold the customers' rows, in key order; those that are missing are made."""
         service = self.service
-        if not names:
-            return
-        rows = [service.subject_row(account, name, tx.now) for account, name in names]
+        held = set(await tx.lock_many(service.subjects, names))
+        missing = [name for name in names if name not in held]
+        rows = [service.subject_row(account, name, tx.now) for account, name in missing]
         await tx.insert_many(service.subjects, rows, ignore_conflicts=True)
-        if tx.dialect.name == "postgresql":
-            await tx.fetch_by_keys(service.subjects, names, _nothing, lock="wait")
+        if missing and tx.dialect.name == "postgresql":
+            await tx.lock_many(service.subjects, missing)
 
     async def _unmoved(self, tx: Tx, names: list[tuple[str, str]]) -> None:
         """Raise Unavailable if a customer was merged away between resolving and locking."""
@@ -191,10 +192,6 @@ class Judge:
 
 def _merges(work: Sequence[Work]) -> list[Event[CustomerMerged]]:
     return [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
-
-
-def _nothing(*_row: Any) -> None:
-    """Drop a row that was only read to lock it."""
 
 
 def _end(chain: dict[tuple[str, str], str], key: tuple[str, str]) -> str:

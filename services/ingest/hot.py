@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from services.ingest.accept import Accept, Parcel
 from services.ingest.connectors import CONNECTORS, native
@@ -21,7 +22,7 @@ from services.ingest.tables import Head
 from services.ingest.vault import vault_of
 from shared.access import Caller, bearer, unauthorized
 from shared.clock import machine_now, machine_seconds
-from shared.errors import Refused
+from shared.errors import Refused, Unavailable
 from shared.events import Lane
 from shared.observe import METRICS, traceparent
 from shared.web import problem_of
@@ -37,6 +38,7 @@ MOST_EVENT = 1024 * 1024
 MOST_NATIVE = 1000
 SOURCE_KEPT_SECONDS = 2.0
 BODY_SECONDS = 20.0
+log = structlog.get_logger()
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -115,6 +117,8 @@ class Hot:
             status, body, headers = await self._posted(scope, receive)
             await respond(send, status, body, headers)
         except Exception as error:  # noqa: BLE001 - the outermost line of a request
+            if not isinstance(error, Refused | Unavailable):
+                log.exception("request failed", path=scope["path"])
             found = problem_of(error)
             extra = {"retry-after": found.headers["retry-after"]} if "retry-after" in found.headers else {}
             await respond(send, found.status_code, bytes(found.body), extra)

@@ -53,6 +53,10 @@ class Reader(ABC):
         """Run one statement that gives rows."""
 
     @abstractmethod
+    async def _lock_keys(self, table: Table, keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
+        """Primary keys among `keys` that are there, locked, values as the driver gives them."""
+
+    @abstractmethod
     async def _fetch_keys(
         self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str
     ) -> Sequence[Sequence[Any]]:
@@ -72,6 +76,18 @@ class Reader(ABC):
         """The first row of a Core select, or None."""
         rows = await self.fetch(statement, **params)
         return rows[0] if rows else None
+
+    async def lock_many(self, table: Table, keys: Iterable[Key], *, skip: bool = False) -> list[Key]:
+        """Lock the rows of these primary keys, in key order, and give the keys that are there.
+
+        With `skip` those that others hold are left out. On SQLite the one writer holds every row already.
+        """
+        wanted = sorted(set(keys))
+        if not wanted:
+            return []
+        rows = await self._lock_keys(table, wanted, "skip" if skip else "wait")
+        out = sql_of(table, self.dialect).key_out()
+        return [tuple(convert_row(row, out)) for row in rows]
 
     async def fetch_by_keys(
         self,

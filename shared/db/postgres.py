@@ -12,7 +12,7 @@ from sqlalchemy import Executable, Table
 
 from shared.clock import Clock
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
-from shared.db.statements import POSTGRES, convert_columns, convert_row, sql_of
+from shared.db.statements import POSTGRES, convert_columns, convert_row, primary_key, sql_of
 from shared.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ class _PostgresReader(Reader):
 
     async def _select(self, text: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await self._connection.fetch(text, *values)
+
+    async def _lock_keys(self, table: Table, keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
+        sql = sql_of(table, POSTGRES)
+        by = primary_key(table)
+        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
+        return await self._connection.fetch(sql.fetch(by, lock, keys_only=True), *columns)
 
     async def _fetch_keys(
         self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str

@@ -15,7 +15,7 @@ from sqlalchemy import Executable, Table
 
 from shared.clock import Clock, machine_now
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
-from shared.db.statements import SQLITE, convert_row, sql_of
+from shared.db.statements import SQLITE, convert_row, primary_key, sql_of
 from shared.errors import Unavailable
 
 T = TypeVar("T")
@@ -136,6 +136,19 @@ class _SqliteReader(Reader):
 
     async def _select(self, text: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await self._thread.run(lambda con: con.execute(text, values).fetchall())
+
+    async def _lock_keys(self, table: Table, keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
+        sql = sql_of(table, SQLITE)
+        by = primary_key(table)
+        text, into = sql.fetch(by, "", keys_only=True), sql.key_into(by)
+
+        def act(con: sqlite3.Connection) -> list[Any]:
+            found: list[Any] = []
+            for key in keys:
+                found += con.execute(text, convert_row(key, into)).fetchall()
+            return found
+
+        return await self._thread.run(act)
 
     async def _fetch_keys(
         self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str

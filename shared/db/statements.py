@@ -136,9 +136,10 @@ class TableSql:
         return " AND ".join(f"{name} = ?" for name in by)
 
     @cache  # noqa: B019
-    def fetch(self, by: tuple[str, ...], lock: str) -> str:
-        """Read all rows whose `by` columns match; `lock` is '', 'wait' or 'skip'."""
-        names = ", ".join(f"{self.name}.{column.name}" for column in self.table.columns)
+    def fetch(self, by: tuple[str, ...], lock: str, *, keys_only: bool = False) -> str:
+        """Read all rows whose `by` columns match, or only their primary keys; `lock` is '', 'wait' or 'skip'."""
+        read = self.table.primary_key.columns if keys_only else self.table.columns
+        names = ", ".join(f"{self.name}.{column.name}" for column in read)
         if not self.is_postgres:
             return f"SELECT {names} FROM {self.name} WHERE {self._on(by)}"  # noqa: S608
         order = ", ".join(f"{self.name}.{name}" for name in primary_key(self.table))
