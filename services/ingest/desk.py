@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, update
 
 from services.ingest import tables
 from services.ingest.claims import AnyClaim, Key, Trust
@@ -36,6 +36,17 @@ REDACT = Query(
 )
 
 
+NOBODYS = Query(
+    select(_delivery.c.seq, _delivery.c.raw)
+    .where(
+        _delivery.c.account == bindparam("account"),
+        _delivery.c.customer == "",
+        _delivery.c.verdict != "",
+        _delivery.c.seq > bindparam("after"),
+    )
+    .order_by(_delivery.c.seq)
+    .limit(100)
+)
 _order, _cart = tables.customer_order, tables.cart
 REOWN = tuple(
     Query(
@@ -69,10 +80,10 @@ class IngestDesk(WorkSet):
         self.aliases = Added[AliasRow]()
         self.erased = Added[tuple[str, str]]()
         self.scrubbed = Added[int]()
+        self.spellings = Added[tuple[str, bytes]]()
         self.settling = Added[tuple[int, str]]()
         self.translated: dict[int, list[AnyClaim] | Refused] = {}
         self.placed: dict[int, str] = {}
-        self.spelled: dict[int, bytes] = {}
 
     @property
     def settled(self) -> list[tuple[int, str]]:
@@ -161,8 +172,22 @@ class IngestDesk(WorkSet):
                 await tx.execute(reown, of=alias.account, loser=alias.loser, survivor=alias.survivor)
         for account, customer in self.erased.rows:
             await tx.execute(REDACT, of=account, who=customer)
-        scrubbed = [(seq, REDACTED) for seq in self.scrubbed.rows]
-        await tx.update_many(_delivery, by=("seq",), columns=("raw",), rows=scrubbed)
+        await self._scrub(tx, self.scrubbed.rows)
+        await self._scrub_doubtful(tx)
+
+    async def _scrub(self, tx: Tx, seqs: Iterable[int]) -> None:
+        rows = [(seq, REDACTED, "erased") for seq in seqs]
+        await tx.update_many(_delivery, by=("seq",), columns=("raw", "reason"), rows=rows)
+
+    async def _scrub_doubtful(self, tx: Tx) -> None:
+        """Redact deliveries that belong to nobody (quarantined ones) if they spell a name that was erased."""
+        for account in {account for account, _ in self.spellings.rows}:
+            spellings = {spelling for of, spelling in self.spellings.rows if of == account}
+            after = 0
+            while rows := await tx.fetch(NOBODYS, account=account, after=after):
+                spelled = [seq for seq, raw in rows if any(spelling in raw.lower() for spelling in spellings)]
+                await self._scrub(tx, spelled)
+                after = rows[-1][0]
 
 
 def digest_of(secret: bytes, key: Key) -> bytes:

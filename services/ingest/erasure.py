@@ -1,5 +1,6 @@
 """Erasure: names, profile, carts and deliveries of a customer go; keyed hashes stay, so that none comes back."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ def erase_named(claim: EraseClaim, desk: IngestDesk, store: str, trust: Trust) -
     _suppress(desk, claim.keys, claim.at)
     for name in sorted(persons):
         erase(desk, desk.person(name), claim.at, store)
-    scrub_doubtful(desk, claim.keys)
+    _scrub_doubtful(desk, claim.keys)
     seq = getattr(desk.work, "seq", None)
     if seq is not None:
         desk.scrubbed.append(seq)
@@ -42,7 +43,7 @@ def erase(desk: IngestDesk, person: CustomerRow, at: datetime, store: str = "") 
             del desk.names[account, key]
     for name in everyone:
         desk.erased.append((account, name))
-    scrub_doubtful(desk, keys)
+    _scrub_doubtful(desk, keys)
     desk.customers[account, person.id] = replace(
         person, erased_at=at, keys=(), profile={}, consents={}, carts_ended={}, verified=False
     )
@@ -55,7 +56,7 @@ def _merged_into(desk: IngestDesk, person: CustomerRow) -> set[str]:
     return {row.id for row in rows if row.id != person.id and desk.person(row.id).id == person.id}
 
 
-def _suppress(desk: IngestDesk, keys: set[Key] | tuple[Key, ...], at: datetime) -> None:
+def _suppress(desk: IngestDesk, keys: Iterable[Key], at: datetime) -> None:
     account = desk.work.account
     for key in keys:
         digest = desk.digest(key)
@@ -64,10 +65,8 @@ def _suppress(desk: IngestDesk, keys: set[Key] | tuple[Key, ...], at: datetime) 
             desk.suppressions[account, digest] = SuppressionRow(account, digest, at)
 
 
-def scrub_doubtful(desk: IngestDesk, keys: set[Key] | tuple[Key, ...]) -> None:
-    """Redact deliveries that belong to nobody (quarantined ones) if they spell a name that is being erased."""
-    spellings = [key.value.casefold().encode() for key in keys if key.kind in {"email", "phone"}]
-    for seq, raw in desk.spelled.items():
-        text = raw.lower()
-        if any(spelling in text for spelling in spellings):
-            desk.scrubbed.append(seq)
+def _scrub_doubtful(desk: IngestDesk, keys: Iterable[Key]) -> None:
+    """Have deliveries that belong to nobody searched for the names."""
+    for key in keys:
+        if key.kind in {"email", "phone"}:
+            desk.spellings.append((desk.work.account, key.value.casefold().encode()))

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
-
 from services.ingest import tables
 from services.ingest.claims import AnyClaim, CartClaim, EraseClaim, Key, OrderClaim, Said, Trust
 from services.ingest.connectors import CONNECTORS, native
@@ -22,20 +20,13 @@ from services.ingest.records import (
 )
 from services.ingest.tables import Delivery
 from shared.config import ConfigList
-from shared.db import Query, Tx
+from shared.db import Tx
 from shared.errors import Refused
 from shared.events.config import StoreConfigured
 from shared.tables import ConfigRow
 from shared.workset import Command
 
 _STORES = ConfigList(tables.kernel)
-_SUSPECT = Query(
-    select(tables.delivery.c.seq, tables.delivery.c.raw).where(
-        tables.delivery.c.account == bindparam("account"),
-        tables.delivery.c.customer == "",
-        tables.delivery.c.verdict != "",
-    )
-)
 
 
 async def load(tx: Tx, work: Sequence[Any], now: datetime | None = None) -> IngestDesk:
@@ -178,7 +169,7 @@ def _erasing(desk: IngestDesk, work: Sequence[Any]) -> set[tuple[str, str]]:
 
 
 async def _load_belongings(tx: Tx, desk: IngestDesk, persons: set[tuple[str, str]]) -> None:
-    """Everything that belongs to persons or to those merged into them: names, orders, carts, doubtful deliveries."""
+    """Everything that belongs to persons or to those merged into them: names, orders, carts."""
     everyone = await _kin(tx, desk, persons)
     for order in await tx.fetch_by_keys(tables.customer_order, everyone, OrderRow, by=("account", "customer")):
         if (order.account, order.id) not in desk.orders:
@@ -188,8 +179,6 @@ async def _load_belongings(tx: Tx, desk: IngestDesk, persons: set[tuple[str, str
             desk.carts.loaded((cart.account, cart.store, cart.token), cart)
     held = {(account, key) for account, name in everyone for key in desk.customers[account, name].keys}
     await _load_names(tx, desk, held)
-    for account in {account for account, _name in everyone}:
-        desk.spelled.update({int(seq): bytes(raw) for seq, raw in await tx.fetch(_SUSPECT, account=account)})
 
 
 async def _kin(tx: Tx, desk: IngestDesk, persons: set[tuple[str, str]]) -> set[tuple[str, str]]:

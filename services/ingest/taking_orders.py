@@ -80,6 +80,8 @@ def _revise(row: OrderRow, after: OrderRow, claim: OrderClaim, desk: IngestDesk,
     before = order_of(row)
     if before is None:
         after = _first(after, desk)
+    if not after.cart and (before is None or after.state.cart_token or after.state.checkout_token):
+        after = replace(after, cart=end_carts(after, after.placed_at or desk.recorded, desk))
     order = orders.fold(after.state, head_of(after))
     if order is None:
         return
@@ -97,11 +99,10 @@ def _revise(row: OrderRow, after: OrderRow, claim: OrderClaim, desk: IngestDesk,
 
 
 def _first(after: OrderRow, desk: IngestDesk) -> OrderRow:
-    """Fix lane, recorded time and cart at the first revision."""
+    """Fix lane and recorded time at the first revision."""
     placed = after.placed_at or desk.recorded
     lane = Lane.HISTORY if is_long_ago(placed, desk.recorded) else getattr(desk.work, "lane", Lane.LIVE)
-    cart = end_carts(after, placed, desk)
-    return replace(after, lane=lane, recorded=desk.recorded, cart=cart)
+    return replace(after, lane=lane, recorded=desk.recorded)
 
 
 def _tell(kind: type[OrderFact], word: str, order: Order, row: OrderRow, at: datetime, desk: IngestDesk) -> None:
