@@ -74,11 +74,15 @@ class Desk(WorkSet):
         self.ratings[rating.account, rating.order_id] = rating
         self._ratings_of.setdefault((rating.account, rating.customer), {})[rating.order_id] = None
 
-    def open_lots(self, member: Member) -> list[Lot]:
-        """A member's lots in which something remains."""
+    def lots_of(self, member: Member) -> list[Lot]:
+        """A member's lots that are on the desk."""
         names = self._lots_of.get((member.account, member.customer), {})
         lots = [self.lots.get((member.account, name)) for name in names]
-        return [lot for lot in lots if lot is not None and lot.open and lot.customer == member.customer]
+        return [lot for lot in lots if lot is not None and lot.customer == member.customer]
+
+    def open_lots(self, member: Member) -> list[Lot]:
+        """A member's lots in which something remains."""
+        return [lot for lot in self.lots_of(member) if lot.open]
 
     def ratings_of(self, member: Member) -> list[Rating]:
         """The ratings of a member's orders that are on the desk."""
@@ -125,14 +129,25 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     desk = Desk(tx.now)
     for rating in await tx.fetch_by_keys(tables.rating, _orders(work), Rating):
         desk.loaded_rating(rating)
-    merging = _merging(work)
-    for rating in await tx.fetch_by_keys(tables.rating, merging, Rating, by=("account", "customer")):
-        desk.loaded_rating(rating)
+    merging = await _load_merging(tx, desk, work)
     await _load_members(tx, desk, work)
     await _load_lots(tx, desk, work, merging)
     await _load_redemptions(tx, desk, work)
     desk.versions = await versions_for(tx, work)
     return desk
+
+
+async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
+    """All lots of customers who merge, and the ratings of the orders these came from."""
+    merges = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
+    merging = set(customers(merges))
+    lots = await tx.fetch_by_keys(tables.lot, merging, Lot, by=("account", "customer"))
+    for lot in lots:
+        desk.loaded_lot(lot)
+    orders = {(lot.account, lot.source) for lot in lots}
+    for rating in await tx.fetch_by_keys(tables.rating, orders, Rating):
+        desk.loaded_rating(rating)
+    return merging
 
 
 async def _load_members(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
@@ -181,11 +196,6 @@ def _orders(work: Sequence[Work]) -> set[Key]:
         for item in work
         if isinstance(item, Event) and isinstance(item.fact, OrderFact)
     }
-
-
-def _merging(work: Sequence[Work]) -> set[Key]:
-    merges = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
-    return set(customers(merges))
 
 
 def _spenders(work: Sequence[Work]) -> set[Key]:

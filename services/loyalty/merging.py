@@ -27,6 +27,8 @@ def merge_members(event: Event[CustomerMerged], desk: Desk) -> None:
     survivor = desk.book(taken)
     if survivor.debt and survivor.available > -survivor.debt:
         survivor = desk.book(ledger.settle(survivor, desk.open_lots(survivor), _cause(event, desk, loser.customer)))
+    for empty in desk.lots_of(loser):
+        desk.put_lot(replace(empty, customer=survivor.customer))
     for rating in desk.ratings_of(loser):
         desk.put_rating(replace(rating, customer=survivor.customer))
     _joined(loser, survivor, desk, programme)

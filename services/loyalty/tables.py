@@ -76,7 +76,6 @@ rating = Table(
     Column("points", BigInteger, nullable=False),
     Column("written_off", BigInteger, nullable=False),
     Column("context", Document(Context)),
-    Index("rating_customer", "account", "customer"),
 )
 
 redemption = Table(

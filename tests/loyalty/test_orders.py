@@ -188,6 +188,16 @@ def test_an_order_that_moves_takes_its_points_along_and_leaves_what_was_spent() 
     assert shop.member("eva").available == 0
 
 
+def test_an_emptied_lot_of_a_merged_customer_is_filled_again_for_the_survivor() -> None:
+    shop = Shop(AT_ONCE)
+    shop.tell(order("1", line(10_000)), "eva")
+    shop.redeem(100, "eva")
+    shop.merge("ana", "eva")
+    shop.tell(order("1", line(12_000), revision=2), "ana")
+    assert (shop.member("ana").available, shop.member("eva").available) == (20, 0)
+    assert [lot.remaining for lot in shop.lots("ana")] == [20]
+
+
 def test_points_expire_once_at_the_end_of_the_last_local_day_after_one_notice() -> None:
     shop = Shop(AT_ONCE)
     shop.tell(order("1", line(10_000)))

@@ -5,7 +5,7 @@ from alembic import op
 
 from shared.db.types import Instant, Uid
 
-revision = "d0d2ce3339b0"
+revision = "e88674fe9f41"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -216,7 +216,6 @@ def upgrade() -> None:
         sa.Column("context", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("account", "order_id"),
     )
-    op.create_index("rating_customer", "rating", ["account", "customer"], unique=False)
     op.create_table(
         "redemption",
         sa.Column("account", sa.Text(), nullable=False),
@@ -257,7 +256,6 @@ def downgrade() -> None:
     op.drop_table("timer")
     op.drop_index("redemption_customer", table_name="redemption")
     op.drop_table("redemption")
-    op.drop_index("rating_customer", table_name="rating")
     op.drop_table("rating")
     op.drop_table("progress")
     op.drop_table("program")
