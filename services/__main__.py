@@ -5,12 +5,13 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import uvloop
 
-from shared import catalogue, migrate
+from shared import books, catalogue, migrate
 from shared.bus import connect as bus_connect
 from shared.events import CATALOGUE
 from shared.observe import configure_logs
@@ -18,6 +19,7 @@ from shared.runtime import Runtime
 from shared.service import Service
 from shared.settings import Settings
 
+STORE_OPTIONS = ("account_name", "name", "currency", "zone", "locale", "url", "email", "postal_address")
 NAMES = ("ingest", "loyalty", "scoring", "notifications")
 Command = Callable[[argparse.Namespace, Settings], Coroutine[Any, Any, int]]
 
@@ -78,14 +80,37 @@ async def topics(_args: argparse.Namespace, settings: Settings) -> int:
 
 async def verify(args: argparse.Namespace, settings: Settings) -> int:
     """Prove the books: one JSON line; exit 0 balanced, 1 not, 2 not quiet."""
+    if args.books:
+        verdict = await books.verify_remote(args.books, load([]), wait_seconds=args.wait)
+    else:
+        verdict = await _verify_here(args, settings)
+    print(msgspec.json.encode(verdict).decode(), flush=True)
+    return 0 if verdict.balanced else 1 if verdict.quiet else 2
+
+
+async def _verify_here(args: argparse.Namespace, settings: Settings) -> books.Verdict:
     runtime = Runtime(load([]), settings)
     await runtime.open()
     try:
-        verdict = await runtime.verify(wait_seconds=args.wait)
+        return await runtime.verify(wait_seconds=args.wait)
     finally:
         await runtime.close()
-    print(msgspec.json.encode(verdict).decode(), flush=True)
-    return 0 if verdict.balanced else 1 if verdict.quiet else 2
+
+
+async def create_account(args: argparse.Namespace, settings: Settings) -> int:
+    """Make an account with a first store, its keys printed once."""
+    setup = import_module("services.ingest.setup")
+    given = {name: value for name in STORE_OPTIONS if (value := getattr(args, name)) is not None}
+    made = await setup.create_account(settings, setup.Wanted(**given))
+    print("\n".join(setup.lines(made)), flush=True)
+    return 0
+
+
+async def reprocess(args: argparse.Namespace, settings: Settings) -> int:
+    """Put deliveries of one verdict before intake again, after a connector was mended."""
+    again = import_module("services.ingest.reprocessing")
+    print(msgspec.json.encode({"deliveries": await again.reprocess(settings, args.verdict)}).decode(), flush=True)
+    return 0
 
 
 async def redrive(args: argparse.Namespace, settings: Settings) -> int:
@@ -98,6 +123,13 @@ async def redrive(args: argparse.Namespace, settings: Settings) -> int:
         await runtime.close()
     print(msgspec.json.encode(done).decode(), flush=True)
     return 0
+
+
+async def demo(args: argparse.Namespace, _settings: Settings) -> int:
+    """Replay real shop history into a fresh installation of its own and sum it up; exit code as `verify`."""
+    from demo.stage import play  # noqa: PLC0415 - needs what only a development installation has
+
+    return await play(load([]), customers=args.customers, serve=not args.no_serve, folder=args.folder)
 
 
 async def write_catalogue(args: argparse.Namespace, _settings: Settings) -> int:
@@ -120,7 +152,31 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(act=act)
     checked = commands.add_parser("verify", help=verify.__doc__)
     checked.add_argument("--wait", type=float, default=60.0, help="machine seconds to wait for quiet")
+    checked.add_argument(
+        "--books", nargs="+", default=[], metavar="URL", help="each service's /books, to ask over HTTP"
+    )
     checked.set_defaults(act=verify)
+    account = commands.add_parser("account", help="accounts").add_subparsers(dest="verb", required=True)
+    created = account.add_parser("create", help=create_account.__doc__)
+    for option in STORE_OPTIONS:
+        created.add_argument("--" + option.replace("_", "-"))
+    created.set_defaults(act=create_account)
+    again = commands.add_parser("reprocess", help=reprocess.__doc__)
+    again.add_argument("--verdict", default="quarantined", help="quarantined (default), parked, translated, …")
+    again.set_defaults(act=reprocess)
+    played = commands.add_parser("demo", help=demo.__doc__)
+    played.add_argument(
+        "--customers", type=int, default=0, help="how many of the 23,570; default: what five minutes allow"
+    )
+    played.add_argument("--no-serve", action="store_true", help="end after the summary")
+    played.add_argument("--folder", type=Path, default=Path("data-demo"), help="where its data go; emptied first")
+    played.set_defaults(act=demo)
+    _add_making(commands)
+    return top
+
+
+def _add_making(commands: Any) -> None:
+    """What prepares an installation or its documents."""
     commands.add_parser("topics", help=topics.__doc__).set_defaults(act=topics)
     made = commands.add_parser("migration", help=write_migration.__doc__)
     made.add_argument("service", choices=NAMES)
@@ -130,7 +186,6 @@ def parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=generate.__doc__)
         sub.add_argument("--check", action="store_true")
         sub.set_defaults(act=generate)
-    return top
 
 
 def main() -> int:

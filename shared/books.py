@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import msgspec
 from sqlalchemy import func, select
 
 from shared.bus.base import Bus
 from shared.clock import machine_seconds
 from shared.db.base import Reader
+from shared.errors import Unavailable
 from shared.service import Service
 
 if TYPE_CHECKING:
@@ -153,3 +155,38 @@ async def verify(
         await asyncio.sleep(0.2)
     quiet = not faults or await is_quiet(running, bus, now)
     return Verdict(not faults, quiet, faults, {name: msgspec.to_builtins(kept) for name, kept in books.items()})
+
+
+async def verify_remote(
+    urls: Sequence[str], services: Sequence[Service], *, wait_seconds: float = QUIET_SECONDS
+) -> Verdict:
+    """Judge books asked of running services over HTTP, until they add up or have stood still for two seconds.
+
+    Raises Unavailable when a service does not answer.
+    """
+    until = machine_seconds() + wait_seconds
+    before: dict[str, Books] = {}
+    while True:
+        found = await _asked(urls)
+        asked = [service for service in services if service.name in found]
+        faults = judge(found, asked)
+        still = found == before
+        if not faults or still or machine_seconds() >= until:
+            quiet = not faults or (still and not any(kept.outbox or kept.untaken for kept in found.values()))
+            return Verdict(not faults, quiet, faults, {name: msgspec.to_builtins(kept) for name, kept in found.items()})
+        before = found
+        await asyncio.sleep(2)
+
+
+async def _asked(urls: Sequence[str]) -> dict[str, Books]:
+    """Books by service, consumers first: ingest's are asked last."""
+    found: dict[str, Books] = {}
+    async with httpx.AsyncClient(timeout=10) as client:
+        for url in sorted(urls, key=lambda each: "ingest" in each):
+            try:
+                answer = await client.get(url)
+                answer.raise_for_status()
+            except httpx.HTTPError as error:
+                raise Unavailable(f"{url}: {type(error).__name__}") from error
+            found |= msgspec.json.decode(answer.content, type=dict[str, Books])
+    return found

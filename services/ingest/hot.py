@@ -116,7 +116,7 @@ class Hot:
         try:
             status, body, headers = await self._posted(scope, receive)
             await respond(send, status, body, headers)
-        except Exception as error:  # noqa: BLE001 - the outermost line of a request
+        except Exception as error:
             if not isinstance(error, Refused | Unavailable):
                 log.exception("request failed", path=scope["path"])
             found = problem_of(error)
