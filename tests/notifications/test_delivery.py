@@ -4,7 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from services.notifications import tables
 from services.notifications.outgoing import HandOver
 from services.notifications.service import notifications
 from tests.notifications.office import Office
@@ -158,6 +160,20 @@ async def test_killed_while_handing_over_by_smtp_is_unknown(tmp_path: Path, smtp
         assert await again.ledger() == {"cart_reminder": "unknown"}
         assert smtp_server.mails == []
         assert (await again.is_balanced())["messages_unknown"] == 1
+
+
+async def test_a_step_that_is_in_the_ledger_is_never_claimed_again(village_office: Office) -> None:
+    """Even if a run were put back, as by a backup: the ledger's key says no."""
+    await village_office.tell(filled())
+    await village_office.passes(hours=3)
+    running = village_office.world.of("notifications")
+    async with running.db.write() as tx:
+        await tx.execute(update(tables.journey_run).values(position=0))
+    await village_office.tell(filled(revision=2, at=after(hours=3)))
+    await village_office.passes(hours=3)
+    assert len(village_office.mails) == 1
+    assert await village_office.reasons() == ["already_claimed"]
+    await village_office.is_balanced()
 
 
 async def test_two_who_hand_over_at_once_send_each_mail_once(office: Office) -> None:
