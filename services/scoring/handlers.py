@@ -5,7 +5,7 @@ import numpy as np
 
 from services.scoring.desk import CHUNK, REFIT, REFOLD, RESCAN, REVIEW, Desk
 from services.scoring.features import Habit, add, fits_on_top, fold, local_day, same_for_scores
-from services.scoring.records import Member, OrderRow, RefitRow
+from services.scoring.records import UNCLAIMED, Member, OrderRow, RefitRow
 from services.scoring.scorer import REFIT_EVERY, keep_awake, member_of, next_rescan, restate, review
 from services.scoring.segments import Segment, remaining_many, segment_of
 from shared.events import Event
@@ -105,5 +105,5 @@ def review_customer(due: Due, desk: Desk) -> None:
 
 def ask_for_refit(due: Due, desk: Desk) -> None:
     """Ask for a refit of the account's models, which is done outside of any transaction, and again tomorrow."""
-    desk.refits[due.account] = RefitRow(due.account, desk.now, desk.now)
+    desk.refits[due.account] = RefitRow(due.account, desk.now, UNCLAIMED)
     desk.set_timer(REFIT, "", desk.now + REFIT_EVERY, customer="")

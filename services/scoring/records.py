@@ -1,6 +1,6 @@
 """Rows of scoring's tables, each with the fields of its table in order."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -82,6 +82,9 @@ class ModelRow(msgspec.Struct, frozen=True):
     at: datetime
     status: str
     cards: dict[str, Any]
+
+
+UNCLAIMED = datetime.fromtimestamp(0, UTC)
 
 
 class RefitRow(msgspec.Struct, frozen=True):
