@@ -1,5 +1,7 @@
 """Set-up: the first store: what `run` makes in an empty folder, and the command that makes one at will."""
 
+from secrets import token_hex
+
 import msgspec
 from sqlalchemy import func, select
 
@@ -53,7 +55,7 @@ async def make_store(tx: Tx, vault: Vault, wanted: Wanted) -> NewStore:
         )
     )
     await access.configure(tx, account, store)
-    secret = new_id("whs")
+    secret = token_hex(32)
     source = SourceRow(account, new_id("src"), store.id, "shopify", "Shopify", True, tx.now)
     return NewStore(
         account=account,
