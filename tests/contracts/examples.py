@@ -25,7 +25,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def values_of(kind: Any) -> st.SearchStrategy[Any]:
+def values_of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one line for each kind of annotation
     """Any value of an annotation that facts use."""
     if kind in PLAIN:
         return PLAIN[kind]
@@ -44,7 +44,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(list(kind))
 
 
-def example_of(kind: Any, name: str = "") -> Any:
+def example_of(kind: Any, name: str = "") -> Any:  # noqa: PLR0911 - as values_of
     """One telling value of an annotation, the same every time."""
     plain = {str: name, int: 1250, bool: True, float: 0.5, datetime: datetime(2026, 3, 2, 10, 0, 0, 123456, tzinfo=UTC)}
     if kind in plain:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,7 +33,7 @@ def a_record(number: int, *, topic: str = "ingest", partition: int = 0, key: str
 @pytest.fixture(params=MODES)
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Where the bus is."""
-    given: dict[str, str] = {}
+    given: dict[str, Any] = {}
     if request.param == "distributed":
         given = {
             "bus_url": f"kafka://{request.getfixturevalue('kafka_address')}",
