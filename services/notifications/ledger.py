@@ -9,6 +9,7 @@ from services.notifications import contacts
 from services.notifications.audience import zone_of
 from services.notifications.channels.base import Fate, Outcome
 from services.notifications.desk import RETRY, Desk
+from services.notifications.journeys import BY_NAME
 from services.notifications.policy import ALWAYS_BINDING, RULE
 from services.notifications.records import (
     Contact,
@@ -70,7 +71,7 @@ def look_again(due: Due, desk: Desk) -> None:
         return
     contact = desk.contact
     run = desk.runs.get((message.account, message.journey, message.key))
-    reason = _over(message, run, desk.now) or _forbidden(message, contact, desk)
+    reason = _over(message, run, contact, desk.now) or _forbidden(message, contact, desk)
     if reason:
         withdraw(desk, message, reason)
         return
@@ -142,12 +143,13 @@ def suppressed(desk: Desk, contact: Contact, channel: str, purpose: Purpose) -> 
     return held.reason if held is not None else ""
 
 
-def _over(message: Message, run: Run | None, now: datetime) -> str:
+def _over(message: Message, run: Run | None, contact: Contact, now: datetime) -> str:
     if run is None:
         return "erased"
     if run.state is RunState.ENDED:
         return run.reason
-    if run.subject != message.subject:
+    outdated = BY_NAME[run.journey].outdated_by(contact)
+    if run.subject != message.subject or (outdated is not None and run.clock <= outdated):
         return "purchased"
     return "expired" if now > message.valid_until else ""
 

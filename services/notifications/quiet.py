@@ -30,11 +30,8 @@ class QuietHours(msgspec.Struct, frozen=True):
         if not self.covers(instant, zone):
             return instant.astimezone(UTC)
         local = instant.astimezone(_zone(zone))
-        for days in range(3):
-            end = _last_showing(local, self.end, days)
-            if end > instant and not self.covers(end, zone):
-                return end
-        raise ValueError(f"no end of quiet hours after {instant} in {zone}")
+        ends = (_last_showing(local, self.end, days) for days in range(3))
+        return next(end for end in ends if end > instant and not self.covers(end, zone))
 
 
 def _last_showing(local: datetime, wall: time, days: int) -> datetime:

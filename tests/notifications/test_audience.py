@@ -47,6 +47,7 @@ def test_an_old_zone_name_is_known_by_its_new_one() -> None:
         ("nowhere", "+12125551234", "", "America/New_York"),
         ("", "+34600111222", "", "Europe/Madrid"),
         ("", "not a number", "br", "America/Sao_Paulo"),
+        ("", "+1 555 0100", "", "Europe/Lisbon"),
         ("", "+999", "", "Europe/Lisbon"),
         ("", "", "XX", "Europe/Lisbon"),
     ],

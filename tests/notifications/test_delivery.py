@@ -4,13 +4,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from services.notifications import tables
 from services.notifications.outgoing import HandOver
 from services.notifications.service import notifications
+from shared.events.ingest import CustomerErased
 from tests.notifications.office import Office
-from tests.notifications.some import after, filled, paid, placed
+from tests.notifications.some import after, filled, lapsed, paid, placed, told
 from tests.real.smtp import Act, SmtpServer
 from tests.world import a_world
 
@@ -113,6 +114,54 @@ async def test_a_purchase_between_claim_and_hand_over_withdraws_the_mail(village
     assert village_office.mails == []
     assert await village_office.ledger() == {"cart_reminder": "withdrawn"}
     assert (await village_office.is_balanced())["messages_withdrawn"] == 1
+
+
+@pytest.mark.parametrize("journey", ["abandoned_cart", "win_back"])
+async def test_a_purchase_withdraws_even_the_last_mail_while_it_waits_for_its_next_try(
+    smtp_office: Office, smtp_server: SmtpServer, journey: str
+) -> None:
+    if journey == "abandoned_cart":
+        await smtp_office.tell(filled())
+        await smtp_office.passes(hours=71)
+    else:
+        await smtp_office.tell(lapsed())
+    smtp_server.always_answers("MAIL", "421 go away")
+    await smtp_office.passes(hours=1, minutes=1)
+    before = len(smtp_server.mails)
+    at = smtp_office.world.now
+    await smtp_office.tell(placed(at=at))
+    smtp_server.always_answers("MAIL", Act.ACCEPT)
+    await smtp_office.passes(hours=5)
+    assert len(smtp_server.mails) == before
+    assert (await smtp_office.reasons())[-1] == "purchased"
+    assert (await smtp_office.is_balanced())["messages_withdrawn"] == 1
+
+
+async def test_a_next_try_that_falls_into_the_night_waits_for_the_morning(
+    smtp_office: Office, smtp_server: SmtpServer
+) -> None:
+    await smtp_office.tell(lapsed(after(hours=7, minutes=58)))
+    await smtp_office.passes(hours=8, minutes=57)
+    smtp_server.answers("DATA", *["454 throttled"] * 2)
+    await smtp_office.passes(hours=8)
+    assert smtp_server.mails == []
+    await smtp_office.passes(hours=3)
+    assert len(smtp_server.mails) == 1
+    await smtp_office.is_balanced()
+
+
+async def test_an_erased_customers_next_try_is_withdrawn_with_its_timer(
+    smtp_office: Office, smtp_server: SmtpServer
+) -> None:
+    smtp_server.answers("DATA", "454 throttled")
+    await smtp_office.tell(filled())
+    await smtp_office.passes(hours=2)
+    await smtp_office.tell(told(CustomerErased(at=smtp_office.world.now), smtp_office.world.now))
+    assert await smtp_office.ledger() == {"cart_reminder": "withdrawn"}
+    assert await smtp_office.world.rows("notifications", select(tables.kernel.timer.c.name)) == []
+    await smtp_office.passes(hours=5)
+    assert smtp_server.mails == []
+    await smtp_office.is_balanced()
 
 
 async def test_killed_between_claim_and_hand_over_the_mail_goes_out_once(tmp_path: Path) -> None:

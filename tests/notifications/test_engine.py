@@ -87,6 +87,14 @@ def test_a_change_after_the_first_mail_moves_the_second_and_repeats_nothing() ->
     assert play.due(CART, "cart_1") == after(hours=5, days=1)
 
 
+def test_a_change_after_the_last_mail_starts_nothing_anew() -> None:
+    play = Play(filled())
+    for _ in range(3):
+        play.send(CART, "cart_1", after(days=3))
+    play.tell([filled(revision=2, at=after(days=4))])
+    assert play.due(CART, "cart_1") is None
+
+
 def test_of_two_carts_only_the_bought_one_ends() -> None:
     play = Play(filled("a"), filled("b"), placed(cart="a", at=after(hours=1)))
     assert (play.due(CART, "a"), play.due(CART, "b")) == (None, after(hours=2))
@@ -135,7 +143,13 @@ def test_a_purchase_told_after_the_first_mail_is_flagged_and_stops_the_rest() ->
 
 def test_imported_carts_orders_and_lapses_start_nothing() -> None:
     past = Lane.HISTORY
-    play = Play(filled(lane=past), paid(lane=past), replace(lapsed(), lane=past), replace(rated(), lane=past))
+    play = Play(
+        filled(lane=past),
+        replace(emptied(), lane=past),
+        paid(lane=past),
+        replace(lapsed(), lane=past),
+        replace(rated(), lane=past),
+    )
     assert play.runs == {}
 
 

@@ -3,8 +3,9 @@
 from services.notifications.service import notifications
 from shared import migrate
 from shared.events.notifications import MessageSent, MessageSkipped
+from shared.events.scoring import SegmentEntered
 from tests.notifications.office import Office, html_of, text_of
-from tests.notifications.some import after, consent, emptied, filled, lapsed, paid, placed, profile, rated
+from tests.notifications.some import after, consent, emptied, filled, lapsed, paid, placed, profile, rated, told
 
 
 async def test_who_leaves_a_cart_gets_three_mails_and_not_one_more(office: Office) -> None:
@@ -99,6 +100,13 @@ async def test_an_emptied_cart_is_left_alone(village_office: Office) -> None:
     await village_office.passes(days=4)
     assert village_office.mails == []
     assert await village_office.reasons() == ["empty_cart"]
+
+
+async def test_who_belongs_to_no_shop_yet_is_written_to_by_none(village_office: Office) -> None:
+    await village_office.tell(profile(of="cus_x"), told(SegmentEntered(segment="lapsed"), of="cus_y", store=""))
+    await village_office.passes(hours=2)
+    assert await village_office.reasons("cus_y") == ["no_shop"]
+    assert village_office.mails == []
 
 
 async def test_the_cap_holds_across_carts(village_office: Office) -> None:
