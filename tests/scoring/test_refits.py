@@ -14,7 +14,7 @@ from services.scoring.models.buying import MBG
 from services.scoring.models.cards import fit_rhythm, prior_rhythm
 from services.scoring.models.histories import Histories
 from services.scoring.models.spending import GammaGamma
-from services.scoring.records import RefitRow
+from services.scoring.records import UNCLAIMED, RefitRow
 from services.scoring.refit import Known, Refit, kept, refit, rhythm_in_force
 from services.scoring.refits import Refits
 from services.scoring.scores import Served
@@ -109,7 +109,7 @@ async def test_a_night_on_which_the_fit_fails_keeps_the_last_good_model(corner_s
     await world.passes(days=1, hours=1)
     before = (await corner_shop.asks("/v1/models"))["in_force"]
     async with world.of("scoring").db.write() as tx:
-        await tx.upsert_many(tables.refit, [RefitRow("acc_1", NOON, NOON)])
+        await tx.upsert_many(tables.refit, [RefitRow("acc_1", NOON, UNCLAIMED)])
     assert await Refits(world.of("scoring"), _fails).step() == 1
     after = (await corner_shop.asks("/v1/models"))["in_force"]
     assert (before["status"], after["status"], after["version"]) == ("fitted", "degraded", 2)
