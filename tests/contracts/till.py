@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, Text, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.db import Tx
+from shared.errors import Unavailable
 from shared.events import Event
 from shared.events.ingest import CustomerErased, CustomerMerged, OrderPaid
 from shared.events.loyalty import OrderRated
@@ -59,15 +60,19 @@ async def load(tx: Tx, work: Sequence[Work]) -> TillDesk:
 
 
 class Till:
-    """Builds the service; orders whose number is in `fails_on` raise a bug, in `spoils` break the store."""
+    """Builds the service; orders whose number is in `fails_on` raise a bug, in `spoils` break the store,
+    in `waits_on` have to wait for something else."""
 
     def __init__(self) -> None:
         self.fails_on: set[str] = set()
         self.spoils: set[str] = set()
+        self.waits_on: set[str] = set()
 
     def add(self, event: Event[OrderPaid], desk: TillDesk) -> None:
         """Add what was paid, and set a timer an hour on."""
         order = event.fact.order
+        if order.number in self.waits_on:
+            raise Unavailable(f"{order.number} has to wait")
         key = (event.account, event.customer)
         was = desk.members[key]
         total = 2**70 if order.number in self.spoils else was.total + order.total
