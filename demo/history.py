@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[1] / ".cache" / "lifetimes"
 WEEK = timedelta(weeks=1)
 
 
-class NotToBeHad(Exception):  # noqa: N818 - it says what is the matter
+class NotToBeHad(Exception):
     """The wheel with the history could not be fetched."""
 
 

@@ -15,6 +15,7 @@ from services.ingest.vault import vault_of
 from shared import migrate
 from shared.clock import Clock
 from shared.errors import Unavailable
+from shared.partition import PARTITIONS
 from shared.running import Running
 from shared.runtime import Runtime
 from shared.service import Service
@@ -22,7 +23,7 @@ from shared.settings import Settings
 
 HOST = "127.0.0.1"
 WANTED_PORT = 8000
-GRID = timedelta(hours=1)
+GRID = timedelta(minutes=10)
 BEATS_AT_MOST = 5
 SHOP = Wanted(
     account_name="CDNOW replay",
@@ -56,48 +57,64 @@ class Installation:
         await self.settle()
         return made
 
-    async def settle(self) -> None:
-        """Step every loop until nothing moves, nothing is due, and the heartbeat of this moment is through."""
+    async def settle(self, *, handed_in: bool = True) -> None:
+        """Let everything take its effect that was handed in or has fallen due; who has nothing to do sleeps on."""
+        if handed_in:
+            await _drained(self.runtime.of("ingest"))
+        due = await self._due()
+        awake = self.runtime.running if handed_in else due
         for _ in range(BEATS_AT_MOST):
-            await self._drain()
-            if not await self.due_by(self.clock.now()):
+            if due:
+                await self._beat()
+            while any(await asyncio.gather(*map(_drained, awake))):
+                awake = self.runtime.running
+            awake = due = await self._due()
+            if not due:
                 return
-            await self._beat()
-        await self._drain()
 
-    async def due_by(self, moment: datetime) -> bool:
-        """Whether a timer is due by then."""
-        due = await self.next_due()
-        return due is not None and due <= moment
+    async def _due(self) -> list[Running]:
+        """The services that have a timer due."""
+        now = self.clock.now()
+        dues = [(one, await _next_due(one)) for one in self.runtime.running]
+        return [one for one, due in dues if due is not None and due <= now]
 
     async def next_due(self) -> datetime | None:
         """When the first timer of all services is due."""
-        found = []
-        for one in self.runtime.running:
-            async with one.db.read() as reader:
-                found.append(await one.timers.next_due(reader))
-        return min((due for due in found if due is not None), default=None)
+        dues = [await _next_due(one) for one in self.runtime.running]
+        return min((due for due in dues if due is not None), default=None)
 
     async def _beat(self) -> None:
         relay = self.runtime.of("ingest").relay
         relay.beat_now()
         await relay.beat()
 
-    async def _drain(self) -> None:
-        while any(await asyncio.gather(*map(_turn, self.runtime.running))):
-            pass
+
+async def _next_due(one: Running) -> datetime | None:
+    async with one.db.read() as reader:
+        return await one.timers.next_due(reader)
+
+
+async def _drained(one: Running) -> int:
+    """Step a service until it rests; gives how many facts it published."""
+    published, moved = 0, 1
+    while moved:
+        moved = await _turn(one)
+        told = await one.relay.step() if await one.relay.hold() else 0
+        published += told
+        moved += told
+    return published
 
 
 async def _turn(one: Running) -> int:
-    """One step of each loop of a service; gives how much moved."""
-    moved = 0
+    """One step of each loop of a service but the relay; gives how much moved, a round of heartbeats apart."""
+    before = one.inbox.effected
+    read = await one.inbox.step(0)
+    moved = read if read > PARTITIONS or one.inbox.effected > before else 0
+    moved += await one.timers.step()
     for name, loop in one.loops.items():
         if name != "accept":
             moved += await loop.step()
-    if await one.relay.hold():
-        moved += await one.relay.step()
-    moved += await one.inbox.step(0)
-    return moved + await one.timers.step()
+    return moved
 
 
 async def _accepting(one: Running) -> None:
@@ -110,7 +127,16 @@ async def _accepting(one: Running) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals to whom they belong."""
+    """A server that leaves the signals to whom they belong and says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening."""
+        await super().startup(sockets=sockets)
+        self.up.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -161,6 +187,8 @@ async def installed(services: Sequence[Service], settings: Settings, start: date
     await made.runtime.bus.open()
     for one in made.runtime.running:
         await one.open()
+        while not await one.relay.hold():
+            pass
     server = _Server(
         uvicorn.Config(
             made.runtime.front,
@@ -174,8 +202,7 @@ async def installed(services: Sequence[Service], settings: Settings, start: date
     )
     tasks = [asyncio.create_task(server.serve()), asyncio.create_task(_accepting(made.runtime.of("ingest")))]
     try:
-        while not server.started:
-            await asyncio.sleep(0.01)
+        await server.up.wait()
         yield made
     finally:
         server.should_exit = True

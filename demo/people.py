@@ -1,4 +1,4 @@
-"""Who the shop's customers are: the history knows only numbers, so names, languages and habits are made up from a seed."""
+"""Who the shop's customers are: the history knows only numbers; names, languages and homes are made up from a seed."""
 
 import random
 
@@ -6,7 +6,20 @@ import msgspec
 
 FIRST = {
     "en": ("Alice", "Ben", "Chloe", "Daniel", "Emma", "Frank", "Grace", "Henry", "Isla", "Jack", "Kate", "Liam"),
-    "es": ("Ana", "Bruno", "Carmen", "Diego", "Elena", "Fernando", "Inés", "Javier", "Lucía", "Mateo", "Nuria", "Pablo"),
+    "es": (
+        "Ana",
+        "Bruno",
+        "Carmen",
+        "Diego",
+        "Elena",
+        "Fernando",
+        "Inés",
+        "Javier",
+        "Lucía",
+        "Mateo",
+        "Nuria",
+        "Pablo",
+    ),
     "pt": ("Adriana", "Bernardo", "Catarina", "Duarte", "Fernanda", "Gonçalo", "João", "Leonor", "Marta", "Rui"),
 }
 LAST = {

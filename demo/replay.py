@@ -25,11 +25,11 @@ def ceiling(moment: datetime) -> datetime:
 async def replay(installation: Installation, shop: Shop, inputs: Sequence[Input], progress: Progress) -> None:
     """Hand in everything at its time and let what falls due happen, up to the real now."""
     done = 0
-    while (stop := await _next_stop(installation, inputs[done:done + 1])) is not None:
+    while (stop := await _next_stop(installation, inputs[done : done + 1])) is not None:
         installation.clock.move_to(stop)
         upto = _upto(inputs, done, stop)
         await shop.send(inputs[done:upto])
-        await installation.settle()
+        await installation.settle(handed_in=upto > done)
         done = upto
         progress(done, stop)
     installation.clock.move_to(machine_now())

@@ -15,7 +15,7 @@ AT_ONCE = 16
 SDK_BATCH_SECONDS = 0.005
 
 
-class NotTaken(Exception):  # noqa: N818 - it says what happened
+class NotTaken(Exception):
     """Querencia did not answer 200 to something the shop sent."""
 
 
@@ -62,7 +62,10 @@ class Shop:
 
     def _tell(self, call: Call) -> None:
         who = {"user_id": call.user or None, "anonymous_id": call.visitor}
-        when = {"timestamp": call.at, "message_id": f"{call.visitor}-{call.at.timestamp():.0f}-{call.kind}-{call.event}"}
+        when = {
+            "timestamp": call.at,
+            "message_id": f"{call.visitor}-{call.at.timestamp():.0f}-{call.kind}-{call.event}",
+        }
         if call.kind == "identify":
             self._sdk.identify(traits=call.content, **who, **when)
         elif call.kind == "page":

@@ -1,4 +1,4 @@
-"""The generator: around the real purchases, made-up visits, carts, refunds, sign-ups and complaints, all from one seed."""
+"""The generator: visits, carts, refunds, sign-ups and complaints around the real purchases, all from one seed."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,9 @@ from demo.people import Person, person
 from demo.records import SHELF, Pieces, basket, disc
 
 ZONE = ZoneInfo("America/New_York")
-HOURS = (11, 15, 19)
+HOURS = (12, 19)
 LULL = timedelta(days=75)
-LEFT_BEFORE_PERCENT = 20
+HESITATED_PERCENT = 20
 ABANDONED_PER_DAY = 1 / 90
 REFUNDED_PERCENT = 5
 COMPLAINT_PERCENT = 2
@@ -61,10 +61,12 @@ class Life:
 
     def lived(self, bought: Sequence[Purchase]) -> Iterator[Input]:
         """From the sign-up before the first purchase to the last abandoned cart."""
-        moments = [self._moment(purchase.day) for purchase in bought]
-        yield from self._signed_up(min(moments) - timedelta(minutes=4))
-        for purchase, at in zip(bought, moments, strict=True):
-            yield from self._purchase(purchase, at)
+        moments = sorted(self._moment(purchase.day) for purchase in bought)
+        yield from self._signed_up(moments[0] - timedelta(minutes=4))
+        for place, (purchase, at) in enumerate(zip(bought, moments, strict=True)):
+            hesitated = place > 0 and self._dice.randrange(100) < HESITATED_PERCENT
+            filled = at - timedelta(days=hesitated * self._dice.choice((1, 1, 2)), seconds=100)
+            yield from self._purchase(purchase, filled, at)
         yield from self._abandoned(bought)
 
     def looked_around(self, first: date, last: date) -> Iterator[Input]:
@@ -75,9 +77,9 @@ class Life:
             yield from self._cart(at + timedelta(seconds=30), self._picked())
 
     def _moment(self, day: date) -> datetime:
-        """A minute of that day, shortly before one of the shop's busy hours."""
+        """A moment of that day, in the first minutes of one of the shop's busy hours."""
         busy = datetime.combine(day, time(self._dice.choice(HOURS)), ZONE)
-        return (busy - timedelta(seconds=self._dice.randrange(60, 600))).astimezone(UTC)
+        return (busy + timedelta(seconds=self._dice.randrange(300, 600))).astimezone(UTC)
 
     def _signed_up(self, at: datetime) -> Iterator[Input]:
         who = self._who
@@ -97,11 +99,8 @@ class Life:
             "country": who.country,
         }
 
-    def _purchase(self, purchase: Purchase, at: datetime) -> Iterator[Input]:
+    def _purchase(self, purchase: Purchase, filled: datetime, at: datetime) -> Iterator[Input]:
         pieces = basket(purchase.pieces, purchase.cents, self._dice)
-        filled = at - timedelta(seconds=100)
-        if self._dice.randrange(100) < LEFT_BEFORE_PERCENT:
-            filled -= timedelta(days=self._dice.choice((1, 1, 2)))
         yield from self._cart(filled, pieces)
         yield webhooks.order(purchase.number, self._who, at, pieces, self._token)
         if self._dice.randrange(100) < REFUNDED_PERCENT:
