@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from services.ingest import tables
 from services.ingest.claims import AnyClaim, Key, Trust
@@ -36,6 +36,15 @@ REDACT = Query(
 )
 
 
+_archive = tables.kernel.archive
+KEPT = ("order.", "customer.")
+FORGET = Query(
+    delete(_archive).where(
+        _archive.c.account == bindparam("of"),
+        _archive.c.customer == bindparam("who"),
+        *(~_archive.c.type.startswith(prefix) for prefix in KEPT),
+    )
+)
 NOBODYS = Query(
     select(_delivery.c.seq, _delivery.c.raw)
     .where(
@@ -172,6 +181,7 @@ class IngestDesk(WorkSet):
                 await tx.execute(reown, of=alias.account, loser=alias.loser, survivor=alias.survivor)
         for account, customer in self.erased.rows:
             await tx.execute(REDACT, of=account, who=customer)
+            await tx.execute(FORGET, of=account, who=customer)
         await self._scrub(tx, self.scrubbed.rows)
         await self._scrub_doubtful(tx)
 

@@ -1,7 +1,7 @@
 """Erasure: names, profile, carts and deliveries of a customer go; keyed hashes stay, so that none comes back."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -9,6 +9,9 @@ from services.ingest.claims import EraseClaim, Key, Trust
 from services.ingest.desk import IngestDesk, Outcome
 from services.ingest.records import CustomerRow, SuppressionRow
 from shared.events.ingest import CustomerErased
+from shared.workset import Due
+
+IN_FLIGHT = timedelta(hours=1)
 
 
 def erase_named(claim: EraseClaim, desk: IngestDesk, store: str, trust: Trust) -> Outcome:
@@ -43,11 +46,17 @@ def erase(desk: IngestDesk, person: CustomerRow, at: datetime, store: str = "") 
             del desk.names[account, key]
     for name in everyone:
         desk.erased.append((account, name))
+        desk.set_timer("erasure.finish", name, desk.now + IN_FLIGHT, customer=person.id, unguarded=True)
     _scrub_doubtful(desk, keys)
     desk.customers[account, person.id] = replace(
         person, erased_at=at, keys=(), profile={}, consents={}, carts_ended={}, verified=False
     )
     desk.emit(CustomerErased(at=at), customer=person.id, store=store, time=at)
+
+
+def finish(due: Due, desk: IngestDesk) -> None:
+    """Forget what was still on its way into the archive when a customer was erased."""
+    desk.erased.append((due.account, due.name))
 
 
 def _merged_into(desk: IngestDesk, person: CustomerRow) -> set[str]:

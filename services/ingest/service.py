@@ -7,6 +7,7 @@ from services.ingest import tables
 from services.ingest.accept import Accept
 from services.ingest.books import audit
 from services.ingest.dialects.segment import TYPES
+from services.ingest.erasure import finish
 from services.ingest.hot import Dialect, NativeEvents, Webhook
 from services.ingest.intake import UNTAKEN, Intake
 from services.ingest.loading import load
@@ -36,6 +37,7 @@ ingest = Service(
     subject_row=_nobody,
     load=load,
     loops={"accept": _accept, "intake": Intake},
+    timers={"erasure.finish": finish},
     router=router,
     audit=audit,
     asgi={
