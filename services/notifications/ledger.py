@@ -88,6 +88,10 @@ def look_again(due: Due, desk: Desk) -> None:
     desk.handed.append((handed, contact, run.content if run else Content(), shop))
 
 
+def leave_claimed(due: Due, desk: Desk) -> None:
+    """A last look that was parked and runs again finds nobody waiting to send: the next round takes its own."""
+
+
 def settle(due: Due, desk: Desk) -> None:
     """Write down what became of a message that was handed over."""
     outcome = Outcome(

@@ -1,6 +1,7 @@
 """Handing over: claim in one transaction, call the channel outside any, record in a second one."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid5
@@ -11,6 +12,7 @@ from sqlalchemy import bindparam, exists, select
 from services.notifications import tables
 from services.notifications.channels import CHANNELS, Channel, Fate, Outcome
 from services.notifications.desk import HAND_OVER, SETTLE, Desk
+from services.notifications.ledger import look_again, settle
 from services.notifications.letters import Bureau, Handed, write
 from services.notifications.records import Message, MessageState, Shred
 from services.notifications.render import RenderError
@@ -39,7 +41,7 @@ CLAIMED = Query(
 )
 LOST = Query(
     select(*_message.columns).where(
-        _message.c.state == MessageState.HANDING_OVER.value, _message.c.handed_at <= bindparam("before")
+        _message.c.state == MessageState.HANDING_OVER.value, _message.c.handed_at <= bindparam("before"), ~_waits
     )
 )
 SHREDS = Query(select(*tables.shred.columns).limit(100))
@@ -52,7 +54,8 @@ class HandOver:
     def __init__(self, running: "Running") -> None:
         self._running = running
         self._db = running.db
-        self._judge = Judge(running.service, running.writer)
+        service = replace(running.service, timers={HAND_OVER: look_again, SETTLE: settle})
+        self._judge = Judge(service, running.writer)
         self._channel: Channel = CHANNELS["email"](running.settings)
         self._bureau: Bureau | None = None
         self._unrecorded: list[Due] = []
@@ -81,8 +84,7 @@ class HandOver:
         if not found:
             return []
         async with self._db.write() as tx:
-            work = [_due(HAND_OVER, message, tx.now, {}) for message in found]
-            desk = await self._judge.judge(tx, work, park=False)
+            desk = await self._judge.judge(tx, [_due(HAND_OVER, message, tx.now, {}) for message in found])
         return [Handed(*row) for row in desk.handed.rows] if isinstance(desk, Desk) else []
 
     async def _send(self, handed: Handed) -> Outcome:
@@ -107,7 +109,7 @@ class HandOver:
         if not self._unrecorded:
             return
         async with self._db.write() as tx:
-            await self._judge.judge(tx, self._unrecorded, park=False)
+            await self._judge.judge(tx, self._unrecorded)
         self._unrecorded = []
 
     async def _settle_lost(self) -> int:

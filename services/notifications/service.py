@@ -14,7 +14,7 @@ from services.notifications.handlers import (
     merge_contacts,
     update_profile,
 )
-from services.notifications.ledger import look_again, settle, try_again
+from services.notifications.ledger import leave_claimed, settle, try_again
 from services.notifications.outgoing import HandOver
 from services.notifications.records import Contact
 from services.notifications.settings import MessageSettings
@@ -65,7 +65,7 @@ notifications = Service(
     timers={
         STEP: take_step,
         RETRY: try_again,
-        HAND_OVER: look_again,
+        HAND_OVER: leave_claimed,
         SETTLE: settle,
     },
     loops={"hand over": HandOver},

@@ -4,14 +4,15 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Table, select, update
 
 from services.notifications import tables
 from services.notifications.outgoing import HandOver
 from services.notifications.service import notifications
 from shared.events.ingest import CustomerErased
+from shared.running import Running
 from tests.notifications.office import Office
-from tests.notifications.some import after, filled, lapsed, paid, placed, told
+from tests.notifications.some import after, filled, lapsed, paid, placed, profile, told
 from tests.real.smtp import Act, SmtpServer
 from tests.world import a_world
 
@@ -258,6 +259,30 @@ async def test_who_has_a_parked_fact_gets_no_mail_until_it_is_redriven(village_o
         await tx.delete_by_keys(running.kernel.parked, [("acc_1", "cus_ana")], by=("account", "customer"))
     await village_office.world.settle()
     assert len(village_office.mails) == 1
+
+
+async def test_a_mail_our_code_fails_on_is_parked_others_go_on_and_redrive_sends_it(village_office: Office) -> None:
+    world = village_office.world
+    running = world.of("notifications")
+    await _claimed(village_office)
+    for name in (tables.message, tables.journey_run):
+        await _renamed(running, name, "a_journey_we_no_longer_know")
+    at = after(hours=2)
+    await village_office.tell(profile(of="cus_bea", email="bea@example.com"), paid(of="cus_bea", at=at))
+    await village_office.passes(minutes=12)
+    assert [mail["To"] for mail in village_office.mails] == ["bea@example.com"]
+    assert len(await world.rows("notifications", select(tables.kernel.parked.c.seq))) == 1
+    for name in (tables.message, tables.journey_run):
+        await _renamed(running, name, "abandoned_cart")
+    await running.redrive()
+    await world.settle()
+    assert [mail["To"] for mail in village_office.mails] == ["bea@example.com", "ana@example.com"]
+    await village_office.is_balanced()
+
+
+async def _renamed(running: Running, table: Table, journey: str) -> None:
+    async with running.db.write() as tx:
+        await tx.execute(update(table).where(table.c.customer == "cus_ana").values(journey=journey))
 
 
 async def test_a_mail_that_cannot_be_written_as_it_must_is_not_sent_and_the_reason_is_kept(tmp_path: Path) -> None:
