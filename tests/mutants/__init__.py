@@ -1,0 +1,1 @@
+"""The guards that keep facts from being lost or doubled, each taken away in a copy of the tree to see a test go red."""

@@ -1,0 +1,165 @@
+"""Each guard, the small change that takes it away, and the test that must go red without it."""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """`old` stands once in `file`; with `new` in its place `test` must fail."""
+
+    guard: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+ROAD = "tests/contracts/test_road.py::"
+WAITING = "tests/contracts/test_waiting.py::"
+DATABASE = "tests/contracts/test_database.py::"
+BUS = "tests/contracts/test_bus.py::"
+LOYALTY = "tests/loyalty/test_service.py::"
+MAIL = "tests/notifications/test_delivery.py::"
+
+MUTANTS = (
+    Mutant(
+        "inbox: a fact that was taken in before has no second effect",
+        "shared/inbox.py",
+        "return [event for event in ids.values() if event.id in new]",
+        "return list(ids.values())",
+        f"{ROAD}test_a_fact_delivered_again_has_one_effect[embedded]",
+    ),
+    Mutant(
+        "inbox: whatever fails, what was fetched is fetched again",
+        "shared/inbox.py",
+        "            self._waits(records, error)\n            await subscription.rewind(records)\n",
+        "            self._waits(records, error)\n",
+        f"{WAITING}test_a_failure_of_any_kind_passes_nothing_over[embedded]",
+    ),
+    Mutant(
+        "inbox: only the partition that has to wait waits",
+        "shared/inbox.py",
+        "        except NotYet:\n            await self._part_by_part(subscription, records)\n",
+        "        except NotYet:\n            await subscription.rewind(records)\n",
+        f"{WAITING}test_only_the_partition_that_has_to_wait_waits[embedded]",
+    ),
+    Mutant(
+        "parking: what comes later of a customer waits behind its parked fact, within a batch",
+        "shared/work.py",
+        "if park and self.parking.holds(item):",
+        "if park and not item:",
+        f"{ROAD}test_a_bug_parks_its_customer_and_nobody_else_until_redriven[embedded]",
+    ),
+    Mutant(
+        "parking: what comes later of a customer waits behind its parked fact, in later batches",
+        "shared/parking.py",
+        "            if self.holds(item):\n",
+        "            if not item:\n",
+        f"{ROAD}test_a_merge_stands_in_one_queue_with_both[embedded]",
+    ),
+    Mutant(
+        "parking: erasure takes along what its own batch was about to park",
+        "shared/work.py",
+        "desk.counts.update(self.parking.drop(item.account, item.customer))",
+        "desk.counts.update({})",
+        f"{WAITING}test_an_erasure_takes_along_what_its_own_batch_was_about_to_park[embedded]",
+    ),
+    Mutant(
+        "parking: a loser's parked facts stand in the survivor's line",
+        "shared/work.py",
+        "        await self._queue_together(tx, resolved)\n",
+        "",
+        f"{ROAD}test_a_merge_stands_in_one_queue_with_both[embedded]",
+    ),
+    Mutant(
+        "parking: many customers failing in a row stop the line",
+        "shared/parking.py",
+        "if len(self._in_a_row) >= MOST_KEYS_IN_A_ROW:",
+        "if len(self._in_a_row) >= 10**9:",
+        f"{ROAD}test_many_customers_failing_in_a_row_stop_the_line[embedded]",
+    ),
+    Mutant(
+        "aliases: a merged name is resolved before its facts are judged",
+        "shared/work.py",
+        "resolved = await self._resolved(tx, work)",
+        "resolved = list(work)",
+        f"{ROAD}test_facts_under_a_merged_name_reach_the_survivor[embedded]",
+    ),
+    Mutant(
+        "heartbeats: no timer overtakes a fact",
+        "shared/timers.py",
+        "if row.unguarded or _passed(",
+        "if row.account or _passed(",
+        f"{ROAD}test_a_timer_waits_for_the_heartbeats_and_fires_once[embedded]",
+    ),
+    Mutant(
+        "idempotency: a key that was answered is not worked again",
+        "shared/idempotency.py",
+        '    if await tx.insert_new(kernel.idempotency, [row], ("key",)):\n        return None\n',
+        '    if await tx.insert_new(kernel.idempotency, [row], ("key",)) or row:\n        return None\n',
+        f"{LOYALTY}test_the_same_call_twice_at_once_is_one_call[embedded]",
+    ),
+    Mutant(
+        "accept: a delivery has one dedupe key however often it is sent",
+        "services/ingest/hot.py",
+        "connector.dedupe(headers, raw)), raw)",
+        "connector.dedupe(headers, raw) + str(machine_seconds()).encode()), raw)",
+        "tests/ingest/test_http.py::test_a_shopify_order_is_taken_in_once_however_often_it_is_delivered",
+    ),
+    Mutant(
+        "orders: an older revision changes nothing",
+        "services/loyalty/earning.py",
+        "return rating is not None and rating.revision >= order.revision",
+        "return False",
+        "tests/loyalty/test_orders.py::test_the_same_or_an_older_revision_changes_nothing",
+    ),
+    Mutant(
+        "locks: a customer's row is held while its facts are judged",
+        "shared/work.py",
+        "        await self._lock(tx, names)\n",
+        "",
+        f"{LOYALTY}test_points_that_are_there_once_are_spent_once[distributed]",
+    ),
+    Mutant(
+        "mail: a purchase between claim and hand-over withdraws the mail",
+        "services/notifications/ledger.py",
+        "        withdraw(desk, message, reason)\n",
+        "        str(reason)\n",
+        f"{MAIL}test_a_purchase_between_claim_and_hand_over_withdraws_the_mail",
+    ),
+    Mutant(
+        "mail: what may have gone out is unknown, never sent again",
+        "services/notifications/outgoing.py",
+        'Outcome(Fate.UNKNOWN, "we stopped while handing over")',
+        'Outcome(Fate.REFUSED_FOR_NOW, "we stopped while handing over")',
+        f"{MAIL}test_killed_while_handing_over_by_smtp_is_unknown",
+    ),
+    Mutant(
+        "SQLite: a transaction that is cancelled is rolled back",
+        "shared/db/sqlite.py",
+        "                await asyncio.shield(thread.run(_roll_back))\n                raise\n",
+        "                raise\n",
+        f"{DATABASE}test_an_error_takes_everything_back[embedded]",
+    ),
+    Mutant(
+        "log: a commit that cannot be written is rolled back",
+        "shared/bus/log.py",
+        '        if con.in_transaction:\n            con.execute("ROLLBACK")\n        raise\n',
+        "        raise\n",
+        f"{BUS}test_a_commit_the_log_could_not_write_spoils_nothing",
+    ),
+    Mutant(
+        "log: a group's cursor survives",
+        "shared/bus/log.py",
+        "        await self._bus.thread.run(lambda con: _commit(con, rows))\n",
+        "        await self._bus.thread.run(lambda con: _commit(con, rows[:0]))\n",
+        f"{BUS}test_what_was_not_committed_comes_again_and_what_was_does_not[embedded]",
+    ),
+    Mutant(
+        "relay: a fact is published before the outbox forgets it",
+        "shared/relay.py",
+        "        await self.bus.publish([_outgoing(row) for row in rows])\n        await self._forget(rows)\n",
+        "        await self._forget(rows)\n        await self.bus.publish([_outgoing(row) for row in rows])\n",
+        "tests/faults/test_commit_points.py::"
+        "test_killed_at_every_commit_point_nothing_is_lost_or_doubled[embedded-ingest.relay.after-1]",
+    ),
+)
