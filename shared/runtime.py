@@ -24,7 +24,7 @@ from shared.observe import METRICS
 from shared.running import Running
 from shared.service import Pace, Service
 from shared.settings import Settings
-from shared.web import install
+from shared.web import describe, install
 
 log = structlog.get_logger()
 HTTP_SECONDS = 6
@@ -119,6 +119,7 @@ class Runtime:
         for one in self.running:
             app.include_router(one.service.router, dependencies=[_bound(one)])
         app.include_router(health_routes(self))
+        describe(app, [one.service.documents() for one in self.running if one.service.documents is not None])
         return app
 
     @asynccontextmanager

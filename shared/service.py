@@ -51,9 +51,9 @@ class Service:
 
     `subjects` is the table whose primary key is (account, customer): the row that is locked, and made by
     `subject_row` when missing, before `load`. `loops` are further loops that the runtime supervises, `asgi` hot
-    routes as plain ASGI callables by path. `owns_setup` is true for the one service whose config table is the
-    original; it also keeps the archive of facts and sends the heartbeats, for which `untaken` gives by account the
-    recorded time of the oldest live input that is not a fact yet.
+    routes as plain ASGI callables by path, `documents` what OpenAPI says of them. `owns_setup` is true for the one
+    service whose config table is the original; it also keeps the archive of facts and sends the heartbeats, for
+    which `untaken` gives by account the recorded time of the oldest live input that is not a fact yet.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Service:
     owns_setup: bool = False
     untaken: Query | None = None
     asgi: Mapping[str, Callable[["Running"], Any]] = field(default_factory=dict)
+    documents: Callable[[], Mapping[str, Any]] | None = None
     on_start: Callable[["Running"], Awaitable[None]] | None = None
 
     @property

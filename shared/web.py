@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4, uuid5
@@ -103,6 +103,20 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Unavailable, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+
+
+def describe(app: FastAPI, documents: Sequence[Mapping[str, Any]]) -> None:
+    """Add to an app's OpenAPI what its plain ASGI routes say of themselves: `paths` and `components`."""
+    own = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        found = own()
+        for more in documents:
+            found["paths"].update(more["paths"])
+            found.setdefault("components", {}).setdefault("schemas", {}).update(more["components"]["schemas"])
+        return found
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def running_of(request: Request) -> "Running":

@@ -7,6 +7,7 @@ from services.ingest import tables
 from services.ingest.accept import Accept
 from services.ingest.books import audit
 from services.ingest.dialects.segment import TYPES
+from services.ingest.documents import documents
 from services.ingest.erasure import finish
 from services.ingest.hot import Dialect, NativeEvents, Webhook
 from services.ingest.intake import UNTAKEN, Intake
@@ -59,6 +60,7 @@ ingest = Service(
         "/v1/carts",
         "/v1/deliveries",
     ),
+    documents=documents,
     owns_setup=True,
     untaken=UNTAKEN,
 )

@@ -140,3 +140,17 @@ async def test_a_customer_token_speaks_for_one_customer_of_its_own_store(world: 
     assert (await world.post("/v1/customer-tokens", other, headers=shop.server)).status_code == 403
     forged = {"authorization": token["authorization"][:-6] + "AAAAAA"}
     assert (await world.get("/v1/customers/me", headers=forged)).status_code == 401
+
+
+async def test_every_unsafe_route_says_in_openapi_how_it_is_repeatable(world: World, shop: Shop) -> None:
+    schema = (await world.get("/openapi.json")).json()
+    unsafe = {
+        (method, path): route.get("x-idempotency")
+        for path, routes in schema["paths"].items()
+        for method, route in routes.items()
+        if method in {"post", "put", "patch", "delete"}
+    }
+    assert {unsafe[method, path] for method, path in unsafe} == {"key", "natural"}
+    assert unsafe["post", "/v1/events"] == unsafe["post", "/v1/batch"] == "natural"
+    assert unsafe["post", "/webhooks/{platform}/{source}"] == "natural"
+    assert "PurchaseEvent" in schema["components"]["schemas"]
