@@ -12,7 +12,7 @@ from services.loyalty.ledger import Change
 from services.loyalty.records import Entry, Hold, Lot, Member, ProgramVersion, Rating, Redemption, Transaction
 from services.loyalty.versions import Versions, versions_for
 from shared.db import Query, Tx
-from shared.errors import Refused
+from shared.errors import Refused, Unavailable
 from shared.events import Event
 from shared.events.ingest import CustomerMerged, OrderFact
 from shared.workset import Added, Command, Due, Keyed, Work, WorkSet, customers
@@ -45,6 +45,7 @@ class Desk(WorkSet):
         self.versions: dict[str, Versions] = {}
         self.earlier: dict[Key, list[Entry]] = {}
         self._lots_of: dict[Key, dict[str, None]] = {}
+        self._rated: set[Key] = set()
         self._ratings_of: dict[Key, dict[str, None]] = {}
 
     def programmes(self, account: str, store: str) -> Versions:
@@ -62,6 +63,7 @@ class Desk(WorkSet):
     def loaded_rating(self, rating: Rating) -> None:
         """Take in a rating as it stands in the database."""
         self.ratings.loaded((rating.account, rating.order_id), rating)
+        self._rated.add((rating.account, rating.order_id))
         self._ratings_of.setdefault((rating.account, rating.customer), {})[rating.order_id] = None
 
     def put_lot(self, lot: Lot) -> None:
@@ -112,7 +114,7 @@ class Desk(WorkSet):
     async def store(self, tx: Tx) -> None:
         """One set-based write for each table."""
         await tx.upsert_many(tables.member, [wallets.row_of(member) for member in self.members.stored])
-        await tx.upsert_many(tables.rating, self.ratings.stored)
+        await self._store_ratings(tx)
         await tx.upsert_many(tables.lot, self.lots.stored)
         await tx.upsert_many(tables.redemption, self.redemptions.stored)
         await tx.upsert_many(tables.hold, self.holds.stored)
@@ -123,11 +125,19 @@ class Desk(WorkSet):
         for account, customer in self.forgotten.rows:
             await tx.execute(FORGET, of=account, who=customer)
 
+    async def _store_ratings(self, tx: Tx) -> None:
+        """Raises Unavailable, so that the batch is tried again, when somebody else rated an order first meanwhile."""
+        changed = self.ratings.changed.items()
+        first = [rating for key, rating in changed if rating is not None and key not in self._rated]
+        if len(await tx.insert_new(tables.rating, first, ("order_id",))) < len(first):
+            raise Unavailable("an order was rated under another customer meanwhile")
+        await tx.upsert_many(tables.rating, [rating for key, rating in changed if rating and key in self._rated])
+
 
 async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     """Everything that judging a batch needs; a first fact of an account makes its default programme."""
     desk = Desk(tx.now)
-    for rating in await tx.fetch_by_keys(tables.rating, _orders(work), Rating):
+    for rating in await tx.fetch_by_keys(tables.rating, _orders(work), Rating, lock="wait"):
         desk.loaded_rating(rating)
     merging = await _load_merging(tx, desk, work)
     await _load_members(tx, desk, work)
@@ -145,7 +155,7 @@ async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
     for lot in lots:
         desk.loaded_lot(lot)
     orders = {(lot.account, lot.source) for lot in lots}
-    for rating in await tx.fetch_by_keys(tables.rating, orders, Rating):
+    for rating in await tx.fetch_by_keys(tables.rating, orders, Rating, lock="wait"):
         desk.loaded_rating(rating)
     return merging
 

@@ -8,9 +8,19 @@ from services.loyalty import tables
 from services.loyalty.books import audit
 from services.loyalty.service import loyalty
 from shared import migrate
-from shared.events import Lane
-from shared.events.ingest import CustomerErased, CustomerMerged, CustomerSplit, OrderRefunded, OrderStatus, OrderUpdated
+from shared.errors import Unavailable
+from shared.events import Event, Lane
+from shared.events.ingest import (
+    CustomerErased,
+    CustomerMerged,
+    CustomerSplit,
+    OrderFact,
+    OrderRefunded,
+    OrderStatus,
+    OrderUpdated,
+)
 from shared.events.loyalty import OrderRated, PointsActivated, TierUpgraded
+from shared.work import Judge
 from tests.builders import an_event
 from tests.loyalty.till import NOON, Till, bought
 
@@ -79,6 +89,27 @@ async def test_many_racing_redemptions_never_overspend(till: Till) -> None:
     )
     assert [answer.status_code for answer in answers].count(201) == 6
     assert (await till.member())["available"] == 10
+    assert await books(till) == []
+
+
+async def test_an_order_told_of_two_customers_at_once_is_rated_once(till: Till) -> None:
+    db = till.world.of("loyalty").db
+
+    async def judged(event: Event[OrderFact]) -> None:
+        while True:
+            try:
+                async with db.write() as tx:
+                    await Judge(loyalty, "other").judge(tx, [event])
+                    return
+            except Unavailable:
+                continue
+
+    async with db.write() as tx:
+        await Judge(loyalty, "one").judge(tx, [bought(10_000, revision=2, customer="cus_bea")])
+        racing = asyncio.create_task(judged(bought(10_000)))
+        await asyncio.wait({racing}, timeout=0.5)
+    await racing
+    assert ((await till.member())["pending"], (await till.member("cus_bea"))["pending"]) == (0, 100)
     assert await books(till) == []
 
 
