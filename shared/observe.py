@@ -40,7 +40,7 @@ METRICS = Metrics()
 def configure_logs(level: str) -> None:
     """Send structured logs as JSON lines to standard error."""
     logging.basicConfig(level=level, stream=sys.stderr, format="%(message)s")
-    for chatty in ("aiokafka", "asyncio", "uvicorn.access"):
+    for chatty in ("aiokafka", "alembic", "asyncio", "httpx", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     structlog.configure(
         processors=[

@@ -4,8 +4,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
-import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -15,6 +14,7 @@ import msgspec
 import structlog
 
 from services.ingest.accept import Accept, Parcel
+from services.ingest.bodies import Receive, Scope, Send, headers_of, read_body, respond
 from services.ingest.connectors import CONNECTORS, native
 from services.ingest.dialects import DIALECTS
 from services.ingest.sources import Source, source_of
@@ -30,69 +30,12 @@ from shared.web import problem_of
 if TYPE_CHECKING:
     from shared.running import Running
 
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-MOST_BODY = 4 * 1024 * 1024
 MOST_EVENT = 1024 * 1024
 MOST_NATIVE = 1000
 SOURCE_KEPT_SECONDS = 2.0
-BODY_SECONDS = 20.0
 log = structlog.get_logger()
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
-
-
-async def read_body(receive: Receive, *, most: int = MOST_BODY) -> bytes:
-    """The whole body, unzipped where it is gzip; raises Refused: 413 over the cap, 408 too slow, 400 cut short."""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            raw = await _raw_body(receive, most)
-    except TimeoutError as error:
-        raise Refused("too_slow", "the body took too long", status=408) from error
-    return _unzipped(raw, most) if raw[:2] == b"\x1f\x8b" else raw
-
-
-async def _raw_body(receive: Receive, most: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refused("disconnected", "the caller went away", status=400)
-        part = message.get("body", b"")
-        size += len(part)
-        if size > most:
-            raise Refused("too_large", f"the body is over {most} bytes", status=413)
-        parts.append(part)
-        if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _unzipped(raw: bytes, most: int) -> bytes:
-    unzip = zlib.decompressobj(wbits=31)
-    try:
-        body = unzip.decompress(raw, most + 1)
-    except zlib.error as error:
-        raise Refused("malformed", "the body is not good gzip", status=400) from error
-    if len(body) > most:
-        raise Refused("too_large", f"the body is over {most} bytes when unzipped", status=413)
-    if not unzip.eof or unzip.unused_data:
-        raise Refused("malformed", "the gzip body is cut short or has something after its end", status=400)
-    return body
-
-
-def headers_of(scope: Scope) -> dict[str, str]:
-    """Headers by lower-case name."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-    """Send one JSON answer."""
-    lines = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    lines += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-    await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})
 
 
 class Origin(msgspec.Struct, frozen=True):

@@ -30,7 +30,9 @@ INSERT INTO delivery (id, head, raw, account, source, store, lane, recorded, ver
 SELECT given.*, 'acc', 'segment:key', 'sto', 'live', now(), '', '', ''
 FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS given ON CONFLICT DO NOTHING RETURNING id
 """
-HEAD = b'{"kind":"segment","trust":"verified","trace":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","meta":{}}'
+HEAD = (
+    b'{"kind":"segment","trust":"verified","trace":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","meta":{}}'
+)
 
 
 class Bare:
