@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from shared import tx as carrying
 from shared.bus.base import HEARTBEAT, Bus, Outgoing
@@ -74,6 +74,14 @@ class Relay:
                 await tx.insert_many(self.kernel.lease, [("relay", self.writer, now + LEASE)], ignore_conflicts=True)
         self._held_until = machine_seconds() + LEASE.total_seconds() / 2 if mine else 0.0
         return bool(mine)
+
+    async def release(self) -> None:
+        """Give the lease back, so that the next holder need not wait for its end."""
+        if self._held_until:
+            self._held_until = 0.0
+            lease = self.kernel.lease
+            async with self.db.write() as tx:
+                await tx.execute(delete(lease).where(lease.c.name == "relay", lease.c.holder == self.writer))
 
     async def step(self) -> int:
         """Publish one batch, then forget it here (at ingest: move it to the archive); gives how many."""

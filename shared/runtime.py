@@ -104,7 +104,8 @@ class Runtime:
             await one.open()
 
     async def close(self) -> None:
-        """Leave the groups, then let go of bus and databases; a broker that is away holds nobody up for long."""
+        """Leave the groups, let go of leases, bus and databases; what is away holds nobody up for long."""
+        await _within(CLOSE_SECONDS, *(one.relay.release() for one in self.running))
         await _within(CLOSE_SECONDS, *(one.inbox.leave() for one in self.running))
         await _within(CLOSE_SECONDS, self.bus.close())
         await _within(CLOSE_SECONDS, *(one.db.close() for one in self.running))
