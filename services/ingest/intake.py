@@ -1,6 +1,5 @@
 """Intake: takes accepted deliveries, one account and one micro-batch at a time, and tells what they mean as facts."""
 
-import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +124,7 @@ def _verdict(item: Delivery, desk: IngestDesk) -> Outcome:
         raise
     except Exception as error:
         desk.discard()
-        log.error("delivery parked", delivery=str(item.id), error="".join(traceback.format_exception(error)))
+        log.exception("delivery parked", delivery=str(item.id))
         return Outcome("parked", f"{type(error).__name__}: {error}"[:500])
     desk.keep()
     return outcome

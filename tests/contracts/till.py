@@ -60,8 +60,10 @@ async def load(tx: Tx, work: Sequence[Work]) -> TillDesk:
 
 
 class Till:
-    """Builds the service; orders whose number is in `fails_on` raise a bug, in `spoils` break the store,
-    in `waits_on` have to wait for something else."""
+    """Builds the service.
+
+    Orders whose number is in `fails_on` raise a bug, in `spoils` break the store, in `waits_on` have to wait.
+    """
 
     def __init__(self) -> None:
         self.fails_on: set[str] = set()
