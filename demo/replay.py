@@ -34,7 +34,7 @@ async def replay(installation: Installation, shop: Shop, inputs: Sequence[Input]
         progress(done, stop)
     installation.clock.move_to(machine_now())
     await shop.send(inputs[done:])
-    await installation.settle()
+    await installation.settle(fit=True)
     progress(len(inputs), installation.clock.now())
 
 

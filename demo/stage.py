@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from demo.history import purchases, share, shifted
+from demo.hosting import fresh_settings, installed
 from demo.inputs import Input
-from demo.installation import Installation, fresh_settings, installed
+from demo.installation import Installation
 from demo.replay import floor, replay
 from demo.report import Api, report
 from demo.sender import Shop
