@@ -79,7 +79,8 @@ async def test_names_that_are_not_there_are_404(corner_till: Till) -> None:
     await corner_till.gives(1)
     for path in ("/v1/transactions/txn_none", "/v1/programs/prg_none", "/v1/members/nobody"):
         assert (await corner_till.asks(path, status=404))["code"] == "not_found"
-    assert (await corner_till.calls(f"{REDEEM}/red_none/reverse")).status_code == 404
+    for path in (f"{REDEEM}/red_none/reverse", "/v1/holds/hold_none/capture", "/v1/holds/hold_none/release"):
+        assert (await corner_till.calls(path)).status_code == 404
     assert (
         await corner_till.calls("/v1/programs/prg_none", await programme(corner_till), verb="PUT")
     ).status_code == 404

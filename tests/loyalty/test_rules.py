@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
+from services.loyalty.earning import entitlement
 from services.loyalty.records import Context
 from services.loyalty.rules import LineFilter
 from services.loyalty.rules.spend import Spend
 from shared.events.ingest import Tender
-from tests.loyalty.shop import START, line, order
+from tests.loyalty.shop import START, line, order, programme
 
 
 def context(numerator: int = 1, denominator: int = 1) -> Context:
@@ -62,6 +64,12 @@ def test_the_share_paid_with_points_earns_only_when_asked_for() -> None:
     assert Spend(points_paid=True).points(bought, context()) == 100
     half_back = order("1", line(10_000, refunded=5_000), tenders=tenders)
     assert Spend().points(half_back, context()) == 40
+
+
+def test_the_room_that_the_first_rating_found_limits_every_later_one() -> None:
+    found = replace(context(), room=7, percent=150)
+    assert entitlement(order("1", line(1_000)), found, programme()) == 7
+    assert entitlement(order("1", line(1_000, refunded=700), revision=2), found, programme()) == 4
 
 
 SHOES = line(1_000, name="shoes", product="p_shoe", categories=("shoes",))

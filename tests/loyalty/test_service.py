@@ -2,7 +2,8 @@
 
 import asyncio
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import delete, select, update
 
 from services.loyalty import tables
 from services.loyalty.books import audit
@@ -201,6 +202,24 @@ async def test_an_erased_member_keeps_the_books_whole_and_loses_the_words(till: 
     assert words == [(None,)]
     assert (await till.member())["available"] == 70
     assert await books(till) == []
+
+
+@pytest.mark.parametrize("column", ["available", "pending", "debt"])
+async def test_the_books_tell_of_a_balance_that_was_tampered_with(corner_till: Till, column: str) -> None:
+    await corner_till.gives(70)
+    async with corner_till.world.of("loyalty").db.write() as tx:
+        await tx.execute(update(tables.member).values({column: tables.member.c[column] + 1}))
+    assert "1 wallets whose balance is not the sum of their entries" in await books(corner_till)
+
+
+async def test_the_books_tell_of_a_leg_that_is_missing(corner_till: Till) -> None:
+    await corner_till.gives(70)
+    async with corner_till.world.of("loyalty").db.write() as tx:
+        await tx.execute(delete(tables.entry).where(tables.entry.c.side == "available"))
+    faults = await books(corner_till)
+    assert "1 transactions that do not sum to zero" in faults
+    assert "1 lots that are negative or not the sum of their entries" in faults
+    assert "the ledger sums to -70" in faults
 
 
 async def test_the_models_are_what_the_migrations_make(till: Till) -> None:
