@@ -27,7 +27,7 @@ from shared.service import Service
 from shared.settings import Settings
 
 SEED = 1997
-CUSTOMERS = 400
+CUSTOMERS = 200
 FOLDER = Path("data-demo")
 ABOUT = """[bold]Querencia: 18 months of a real shop, replayed[/]
 Real: {purchases:,} purchases of {customers:,} of the 23,570 customers of CDNOW, an online music shop (1997-98): who
