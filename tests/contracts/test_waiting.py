@@ -123,3 +123,15 @@ async def test_later_facts_of_a_customer_wait_while_its_line_is_redriven(world: 
     while (await world.of("loyalty").redrive())["stay"]:
         pass
     assert await world.rows("loyalty", select(member.c.seen)) == [("0 1 2 3 4 5 6 7",)]
+
+
+async def test_facts_of_later_batches_wait_behind_a_parked_one(world: World, till: Till) -> None:
+    till.fails_on = {"0"}
+    await world.publish(paid(number="0", total=1))
+    await world.settle()
+    till.fails_on = set()
+    await world.publish(paid(number="1", total=1), paid(customer="cus_bea", number="2", total=2))
+    await world.settle()
+    assert [reason for _, reason in await parked(world)] == ["ValueError: cannot add 0", "behind an earlier one"]
+    assert await world.of("loyalty").redrive() == {"ran": 2, "stay": 0}
+    assert set(await world.rows("loyalty", select(member.c.seen))) == {("0 1",), ("2",)}

@@ -54,7 +54,7 @@ MUTANTS = (
         "shared/parking.py",
         "self._held = set(rows)",
         "self._held = set(rows[:0])",
-        f"{ROAD}test_a_merge_stands_in_one_queue_with_both[embedded]",
+        f"{WAITING}test_facts_of_later_batches_wait_behind_a_parked_one[embedded]",
     ),
     Mutant(
         "parking: erasure takes along what its own batch was about to park",
