@@ -1,0 +1,75 @@
+"""Intake: accepted purchases into identity, orders and facts, deliveries a second, in each mode."""
+
+import statistics
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from services.ingest.intake import Intake
+from services.ingest.service import ingest
+from services.ingest.setup import Wanted, make_store
+from services.ingest.vault import vault_of
+from tests.bench.cpu import family_seconds, own_seconds
+from tests.bench.figures import Figure, reported
+from tests.real.postgres import Postgres, databases
+from tests.world import World, a_world
+
+ROUNDS = 3
+DELIVERIES = 3_000
+PER_POST = 500
+
+
+def _purchases(start: int) -> bytes:
+    at = datetime.now(UTC).isoformat()
+    lines = [{"product": f"p{n}", "quantity": 1, "price": 1000 + n} for n in range(3)]
+    return msgspec.json.encode(
+        [
+            {
+                "specversion": "1.0",
+                "id": f"e{number}",
+                "source": "bench",
+                "type": "purchase",
+                "time": at,
+                "data": {"order_id": f"o{number}", "customer": {"id": f"c{number % 1999}"}, "lines": lines},
+            }
+            for number in range(start, start + PER_POST)
+        ]
+    )
+
+
+async def _round(world: World, key: str, start: int, server: int) -> tuple[float, float, float]:
+    """(deliveries a second, Python µs, database µs for each)."""
+    for at in range(start, start + DELIVERIES, PER_POST):
+        answer = await world.post("/v1/events", content=_purchases(at), headers={"authorization": f"Bearer {key}"})
+        answer.raise_for_status()
+    intake = Intake(world.of("ingest"))
+    intake.size.size = 500
+    python, database, begun = own_seconds(), family_seconds(server) if server else 0.0, time.perf_counter()
+    while await intake.step():
+        pass
+    took = time.perf_counter() - begun
+    used = family_seconds(server) - database if server else 0.0
+    return DELIVERIES / took, (own_seconds() - python) * 1e6 / DELIVERIES, used * 1e6 / DELIVERIES
+
+
+async def measure(server: Postgres, server_pid: int) -> list[Figure]:
+    """Three-line purchases of two thousand customers, one account, batches as they size themselves."""
+    figures = []
+    for mode in ("SQLite", "PostgreSQL"):
+        with tempfile.TemporaryDirectory() as folder, databases(server.address) as template:
+            url = template if mode == "PostgreSQL" else ""
+            async with a_world([ingest], Path(folder), database_url=url) as world:
+                running = world.of("ingest")
+                async with running.db.write() as tx:
+                    made = await make_store(tx, vault_of(running.settings), Wanted())
+                pid = server_pid if url else 0
+                rounds = [await _round(world, made.server_key, n * DELIVERIES, pid) for n in range(ROUNDS)]
+        middle = [statistics.median(values) for values in zip(*rounds, strict=True)]
+        figures.append(reported("intake: deliveries/s", mode, "deliveries/s", middle[0]))
+        figures.append(reported("intake: Python CPU per delivery", mode, "µs", middle[1]))
+        if url:
+            figures.append(reported("intake: database CPU per delivery", mode, "µs", middle[2]))
+    return figures
