@@ -150,13 +150,16 @@ class House:
         while True:
             try:
                 answer = self.once(method, path, headers=headers, **given)
-            except httpx.TransportError:
-                answer = httpx.Response(503)
+            except httpx.TransportError as error:
+                answer = httpx.Response(503, text=f"{type(error).__name__} {error}; {self._ended()}")
             if answer.status_code < 500:
                 answer.raise_for_status()
                 return answer
             assert time.monotonic() < until, f"{path}: {answer.status_code} {answer.text}"
             time.sleep(0.05)
+
+    def _ended(self) -> str:
+        return f"exit codes {[(head, process.poll()) for head, process in self._processes.items()]}"
 
     def pages(self, path: str, **given: Any) -> Iterator[Any]:
         """Everything in a list of the API."""
