@@ -90,7 +90,7 @@ def checked_store(store: StoreConfigured) -> StoreConfigured:
 async def make_source(tx: Tx, vault: Vault, wanted: SourceRow, secret: str) -> str:
     """Make a source of a store's webhooks with its first secret; gives its id. Raises Refused without a verifier."""
     await found(tx, StoreConfigured, wanted.account, wanted.store)
-    if wanted.kind not in CONNECTORS or wanted.kind == "native":
+    if wanted.kind not in CONNECTORS:
         raise Refused("unknown_platform", f"there is no connector for {wanted.kind!r}", pointer="/platform")
     await tx.insert_many(tables.source, [wanted])
     await add_secret(tx, vault, wanted.account, wanted.id, secret)

@@ -6,9 +6,12 @@ from typing import Any
 
 from services.ingest import tables
 from services.ingest.claims import AnyClaim, CartClaim, EraseClaim, Key, OrderClaim, Said, Trust
-from services.ingest.connectors import CONNECTORS, native
+from services.ingest.connectors import CONNECTORS, NATIVE, native
+from services.ingest.connectors.base import Connector
+from services.ingest.connectors.native import Native
 from services.ingest.desk import IngestDesk, digest_of
 from services.ingest.dialects import DIALECTS
+from services.ingest.dialects.segment import Segment
 from services.ingest.naming import order_id
 from services.ingest.records import (
     AccountSecretRow,
@@ -26,6 +29,7 @@ from shared.events.config import StoreConfigured
 from shared.tables import ConfigRow
 from shared.workset import Command
 
+INTERPRETERS: dict[str, Connector | Segment | Native] = {**CONNECTORS, **DIALECTS, "native": NATIVE}
 _STORES = ConfigList(tables.kernel)
 
 
@@ -72,9 +76,8 @@ def translate(desk: IngestDesk, item: Delivery) -> None:
             recorded=item.recorded,
             lane=item.lane,
         )
-        interpreter = CONNECTORS.get(item.kind) or DIALECTS[item.kind]
         desk.placed[item.seq] = store.id
-        desk.translated[item.seq] = interpreter.translate(said)
+        desk.translated[item.seq] = INTERPRETERS[item.kind].translate(said)
     except Refused as refused:
         desk.translated[item.seq] = refused
 

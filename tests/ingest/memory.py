@@ -67,12 +67,12 @@ class Desk:
         event = {"specversion": "1.0", "id": uuid4().hex, "source": "s", "type": kind, "time": at.isoformat()}
         return self.take("native", json.dumps({**event, "data": data}).encode(), trust=trust)
 
-    def track(self, name: str, *, at: datetime = NOON, trust: str = "verified", **given: Any) -> Outcome:
+    def track(self, event: str, /, *, at: datetime = NOON, trust: str = "verified", **given: Any) -> Outcome:
         """A Segment track call; `given` besides userId and anonymousId are its properties."""
         who: dict[str, Any] = {key: given.pop(key) for key in ("userId", "anonymousId") if key in given}
         message: dict[str, Any] = {
             "type": "track",
-            "event": name,
+            "event": event,
             "messageId": uuid4().hex,
             "timestamp": at.isoformat(),
             **who,

@@ -1,7 +1,8 @@
-"""Store platforms and other senders of signed or keyed deliveries: one connector each."""
+"""Store platforms whose webhooks we understand: one connector each; and our own native events."""
 
 from services.ingest.connectors.base import Connector
 from services.ingest.connectors.native import Native
 from services.ingest.connectors.shopify import Shopify
 
-CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (Native(), Shopify())}
+CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (Shopify(),)}
+NATIVE = Native()

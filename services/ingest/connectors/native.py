@@ -1,7 +1,6 @@
 """Querencia's own events: fully checked when they come in, so that their sender gets a verdict, and translated here."""
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +24,6 @@ from services.ingest.claims import (
 from services.ingest.connectors import native_events as events
 from services.ingest.connectors.amounts import basket_of, spread
 from services.ingest.connectors.base import (
-    Connector,
     anonymous_key,
     customer_key,
     email_key,
@@ -66,19 +64,8 @@ def _pointer(path: tuple[int | str, ...]) -> str:
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
-class Native(Connector):
+class Native:
     """`POST /v1/events`: vouched for by the API key, told apart by CloudEvents source and id."""
-
-    name = "native"
-
-    def verify(self, raw: bytes, headers: Mapping[str, str], secrets: Mapping[str, str]) -> str:
-        """Raises Refused: native events come with an API key, never by webhook."""
-        raise Refused("bad_signature", "native events are sent to /v1/events with an API key", status=401)
-
-    def dedupe(self, headers: Mapping[str, str], raw: bytes) -> bytes:
-        """CloudEvents source and id."""
-        event = read(raw)
-        return hashlib.sha256(f"{event.source}\n{event.id}".encode()).digest()
 
     def translate(self, said: Said) -> list[AnyClaim]:
         """The claims of one event."""
