@@ -215,7 +215,7 @@ def _idempotency(metadata: MetaData) -> Table:
     )
 
 
-def _small(metadata: MetaData) -> dict[str, Table]:
+def _of_reading(metadata: MetaData) -> dict[str, Table]:
     return {
         "inbox": Table(
             "inbox",
@@ -231,6 +231,18 @@ def _small(metadata: MetaData) -> dict[str, Table]:
             Column("at", Instant(), nullable=False),
             Column("behind", Document(dict[str, datetime]), nullable=False),
         ),
+        "progress": Table(
+            "progress",
+            metadata,
+            Column("topic", Text, primary_key=True),
+            Column("partition", Integer, primary_key=True, autoincrement=False),
+            Column("read_to", BigInteger, nullable=False),
+        ),
+    }
+
+
+def _of_the_house(metadata: MetaData) -> dict[str, Table]:
+    return {
         "lease": Table(
             "lease",
             metadata,
@@ -252,13 +264,6 @@ def _small(metadata: MetaData) -> dict[str, Table]:
             Column("loser", Text, primary_key=True),
             Column("survivor", Text, nullable=False),
         ),
-        "progress": Table(
-            "progress",
-            metadata,
-            Column("topic", Text, primary_key=True),
-            Column("partition", Integer, primary_key=True, autoincrement=False),
-            Column("read_to", BigInteger, nullable=False),
-        ),
     }
 
 
@@ -276,7 +281,8 @@ def attach(metadata: MetaData) -> KernelTables:
         parked=_parked(metadata),
         config=_config(metadata),
         idempotency=_idempotency(metadata),
-        **_small(metadata),
+        **_of_reading(metadata),
+        **_of_the_house(metadata),
     )
     metadata.info["kernel"] = tables
     return tables

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4, uuid5
 
 import msgspec
 import orjson
@@ -153,27 +153,23 @@ async def perform(  # noqa: PLR0913 - all but the request by name
     400 without a key, 422 `idempotency_key_reused` for a key that came with another body.
     """
     running = running_of(request)
-    key = request.headers.get("idempotency-key", "")
-    if not 0 < len(key) <= 255:
-        raise Refused("idempotency_key_missing", "give an Idempotency-Key of 1 to 255 characters", status=400)
-    route = f"{request.method} {request.url.path}"
-    body_hash = hashlib.sha256(await request.body()).digest()
+    call = await _named_call(request, caller.account)
     try:
         async with running.db.write() as tx:
-            known = await claim(tx, running.kernel, Remembered(caller.account, route, key, body_hash))
+            known = await claim(tx, running.kernel, call)
             if known is not None:
                 return Response(known.answer, known.status, {"idempotency-replayed": "true"}, "application/json")
             command = Command(
                 account=caller.account,
                 customer=customer,
                 store=store or caller.store,
-                id=_command_id(caller.account, route, key),
+                id=uuid5(NAMESPACE, f"{call.account}|{call.route}|{call.key}"),
                 time=tx.now,
                 trace=traceparent(request.headers.get("traceparent", "")),
                 about=about,
             )
             text = _encode(await running.command(tx, command, judge))
-            await remember(tx, running.kernel, Remembered(caller.account, route, key, body_hash), status, text)
+            await remember(tx, running.kernel, call, status, text)
     except Unavailable as error:
         if "LockNotAvailable" in str(error):
             return problem(409, "in_progress", "the same key is being worked on", retry_after=1)
@@ -182,8 +178,12 @@ async def perform(  # noqa: PLR0913 - all but the request by name
     return Response(text, status, media_type="application/json")
 
 
-def _command_id(account: str, route: str, key: str) -> UUID:
-    return uuid5(NAMESPACE, f"{account}|{route}|{key}")
+async def _named_call(request: Request, account: str) -> Remembered:
+    key = request.headers.get("idempotency-key", "")
+    if not 0 < len(key) <= 255:
+        raise Refused("idempotency_key_missing", "give an Idempotency-Key of 1 to 255 characters", status=400)
+    route = f"{request.method} {request.url.path}"
+    return Remembered(account, route, key, hashlib.sha256(await request.body()).digest())
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [part…]`: measure on real servers of its own, write docs/performance.*; 1 if a floor is missed."""
+"""`python -m tests.bench [part…]`: measure on real servers of its own, write docs/performance.*; 1: a floor missed."""
 
 import asyncio
 import os
