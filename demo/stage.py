@@ -29,6 +29,11 @@ from shared.settings import Settings
 SEED = 1997
 CUSTOMERS = 200
 FOLDER = Path("data-demo")
+PURCHASE = (
+    '{"specversion": "1.0", "source": "my-shop", "id": "order-1", "type": "purchase", "data": {"order_id": "1", '
+    '"customer": {"id": "7", "email": "ana@example.com", "first_name": "Ana", "locale": "es"}, '
+    '"lines": [{"product": "tea", "title": "Green tea", "quantity": 2, "price": 1250}]}}'
+)
 ABOUT = """[bold]Querencia: 18 months of a real shop, replayed[/]
 Real: {purchases:,} purchases of {customers:,} of the 23,570 customers of CDNOW, an online music shop (1997-98): who
 bought on which day, how many CDs, for how much; moved by whole weeks so that they end now. Everything else is made up
@@ -97,16 +102,24 @@ def _code(verdict: Verdict) -> int:
 async def _stay_up(console: Console, services: Sequence[Service], settings: Settings, store: NewStore) -> None:
     """Serve what the replay has left behind, on the real clock, until Ctrl-C."""
     url = f"http://{settings.http_host}:{settings.http_port}"
-    key = f"-H 'Authorization: Bearer {store.server_key}'"
     console.print(
         f"\n[bold]The server stays up[/] (Ctrl-C ends it): {url}/docs, mails in {settings.data_dir}/maildir/new"
     )
-    for path in ("/v1/segments", "/v1/segments/at_risk/members?limit=5", "/v1/kpis?months=3", "/v1/messages?limit=5"):
-        console.print(f"  curl {key} '{url}{path}'", soft_wrap=True)
-    console.print(f"  curl {url}/books\n  curl {url}/health/pipeline")
-    console.print(f"  store {store.store}, browser key {store.browser_key}", soft_wrap=True)
-    console.print(
-        f"  Shopify webhooks {url}/webhooks/shopify/{store.shopify_source}, secret {store.shopify_secret}",
-        soft_wrap=True,
-    )
+    for line in _links(url, store):
+        console.print(f"  {line}", soft_wrap=True, markup=False)
     await Runtime(services, settings).run()
+
+
+def _links(url: str, store: NewStore) -> list[str]:
+    """What to try, ready to be copied."""
+    key = f"-H 'Authorization: Bearer {store.server_key}'"
+    reads = ("segments", "segments/at_risk/members?limit=5", "kpis?months=3", "messages?limit=5", "programs")
+    return [
+        *(f"curl {key} '{url}/v1/{path}'" for path in reads),
+        f"curl {key} {url}/v1/events -d '{PURCHASE}'",
+        f"curl {key} {url}/v1/customers/ext:{store.store}:7",
+        f"curl {url}/books",
+        f"curl {url}/health/pipeline",
+        f"store {store.store}, browser key {store.browser_key}",
+        f"Shopify webhooks {url}/webhooks/shopify/{store.shopify_source}, secret {store.shopify_secret}",
+    ]
