@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 import uvicorn
 from fastapi import Depends, FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
 
 from shared import books
 from shared.bus import connect as bus_connect
@@ -28,6 +29,7 @@ from shared.web import describe, install
 
 log = structlog.get_logger()
 HTTP_SECONDS = 6
+CROSS_ORIGIN_HEADERS = ("authorization", "content-type", "idempotency-key", "x-write-key", "x-retry-count")
 STOP_SECONDS = 8.0
 CLOSE_SECONDS = 4.0
 
@@ -89,8 +91,12 @@ class Runtime:
         self.stopping = asyncio.Event()
         self.states: list[LoopState] = []
         self.app = self._make_app()
-        self.front = Front(
-            self.app, {path: make(one) for one in self.running for path, make in one.service.asgi.items()}
+        self.front = CORSMiddleware(
+            Front(self.app, {path: make(one) for one in self.running for path, make in one.service.asgi.items()}),
+            allow_origins=["*"],
+            allow_methods=["GET", "POST", "PUT"],
+            allow_headers=CROSS_ORIGIN_HEADERS,
+            max_age=86_400,
         )
 
     def of(self, name: str) -> Running:

@@ -12,6 +12,7 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 MOST_BODY = 4 * 1024 * 1024
 BODY_SECONDS = 20.0
+FIRST_FAILURE = 400
 
 
 async def read_body(receive: Receive, *, most: int = MOST_BODY) -> bytes:
@@ -59,8 +60,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 
 async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-    """Send one JSON answer."""
-    lines = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    """Send one JSON answer; a failure as problem+json."""
+    kind = b"application/json" if status < FIRST_FAILURE else b"application/problem+json"
+    lines = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     lines += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})

@@ -98,8 +98,9 @@ class NativeEvents(Hot):
         caller = await self.running.access.caller(bearer(headers.get("authorization", "")))
         if caller.kind == "customer":
             raise Refused("forbidden", "events come under a server or browser key", status=403)
+        _from_known_origin(caller, headers)
         raws, single = _split_native(await read_body(receive))
-        source = f"native:{caller.account}"
+        source = f"native:{caller.kind}:{caller.account}"  # a browser cannot use up the ids of a server's events
         verdicts, events = _judged(raws, caller, source)
         if single and verdicts[0].error is not None:
             raise verdicts[0].error
@@ -108,6 +109,12 @@ class NativeEvents(Hot):
         head = Head("native", trust_of(caller), traceparent(headers.get("traceparent", "")), {})
         new = await self.put(origin, events, head, rejected=len(raws) - len(events))
         return 200, _encode({"verdicts": [verdict.shown(new) for verdict in verdicts]}), {}
+
+
+def _from_known_origin(caller: Caller, headers: Mapping[str, str]) -> None:
+    """A browser key that lists origins is good for pages of these only; raises Refused 403."""
+    if caller.kind == "browser" and caller.origins and headers.get("origin") not in caller.origins:
+        raise Refused("forbidden", "this key is not for pages of that origin", status=403)
 
 
 class Verdict(msgspec.Struct):
@@ -186,6 +193,7 @@ class Dialect(Hot):
         received = machine_now()
         body = await read_body(receive)
         caller = await self._caller(scope, headers, body)
+        _from_known_origin(caller, headers)
         source = f"{self.name}:{caller.key}"
         meta = {**_clock_meta(self.dialect.sent_at(body), received), "call": self.call}
         said = self.dialect.split(body, self.call)
