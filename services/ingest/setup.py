@@ -104,7 +104,7 @@ async def first_store(settings: Settings) -> list[str]:
 def lines(made: NewStore) -> list[str]:
     """What a newcomer needs to know of a store that was just made."""
     return [
-        "A first store was made. Its keys are shown this once:",
+        "A store was made. Its keys are shown this once:",
         f"  account         {made.account}",
         f"  store           {made.store}",
         f"  server key      {made.server_key}",
