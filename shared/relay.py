@@ -68,10 +68,9 @@ class Relay:
         async with self.db.write() as tx:
             now = await tx.machine_now()
             mine = await tx.execute(self._renew, me=self.writer, now_=now, until_=now + LEASE)
-            if not mine and not await tx.fetch(
-                select(self.kernel.lease.c.name).where(self.kernel.lease.c.name == "relay")
-            ):
-                await tx.insert_many(self.kernel.lease, [("relay", self.writer, now + LEASE)], ignore_conflicts=True)
+            if not mine:  # the very first lease, unless another holds one
+                row = ("relay", self.writer, now + LEASE)
+                mine = len(await tx.insert_new(self.kernel.lease, [row], ("name",)))
         self._held_until = machine_seconds() + LEASE.total_seconds() / 2 if mine else 0.0
         return bool(mine)
 
