@@ -1,5 +1,7 @@
 """Front ends on other origins: preflights, and browser keys that hold for some origins only."""
 
+from typing import Any
+
 from sqlalchemy import func, select
 
 from services.ingest.access import make_key
@@ -46,7 +48,13 @@ async def test_a_key_for_one_origin_is_refused_from_another(world: World, shop: 
 
 
 async def test_a_browser_cannot_use_up_the_id_of_a_servers_event(world: World, shop: Shop) -> None:
-    event = {"specversion": "1.0", "id": "1", "source": "s", "type": "browse", "time": world.now.isoformat()}
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "s",
+        "type": "browse",
+        "time": world.now.isoformat(),
+    }
     event["data"] = {"customer": {"anonymous_id": "a"}, "product": "tea"}
     by_browser = await world.post("/v1/events", event, headers={"authorization": f"Bearer {shop.made.browser_key}"})
     by_server = await world.post("/v1/events", event, headers={"authorization": f"Bearer {shop.made.server_key}"})
