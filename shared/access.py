@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from shared.clock import machine_seconds
 from shared.config import key_by_digest, signing_key
-from shared.errors import Refused, Unavailable
+from shared.errors import Refused
 from shared.events.config import KeyConfigured
 
 if TYPE_CHECKING:
@@ -142,8 +142,3 @@ def customer_named(caller: Caller, name: str) -> str:
     if not name.startswith("cus_"):
         raise Refused("not_found", f"no customer {name!r}", status=404)
     return name
-
-
-def unknown_setup() -> Unavailable:
-    """503 until this service has read the set-up once."""
-    return Unavailable("the set-up has not been read yet")

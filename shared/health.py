@@ -1,5 +1,6 @@
 """Health, metrics and books: for operators, each process on its own port."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Response
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from shared.runtime import LoopState, Runtime
 
 STALE_SECONDS = 30.0
+LAG_SECONDS = 2.0
 
 
 def health_routes(runtime: "Runtime") -> APIRouter:
@@ -78,6 +80,7 @@ async def _part(one: "Running") -> dict[str, object]:
             horizon = await one.timers.horizon(reader)
     except Unavailable as error:
         return {"service": name, "error": str(error), "well": False}
+    lag = await _lag(one)
     parked = sum(kept.parked.values())
     age = None if horizon.lowest is None else (one.clock.now() - horizon.lowest).total_seconds()
     METRICS.parked_now.labels(name).set(parked)
@@ -87,7 +90,19 @@ async def _part(one: "Running") -> dict[str, object]:
         "service": name,
         "parked": parked,
         "outbox": kept.outbox,
+        "lag": lag,
         "heartbeat_age_seconds": age,
         "facts_wait_for": one.inbox.waiting_for,
         "well": all(machine_seconds() - since < STALE_SECONDS for since, _reason in one.inbox.waiting.values()),
     }
+
+
+async def _lag(one: "Running") -> int | None:
+    """Records on the bus that the service has not taken in; None while the bus does not say."""
+    try:
+        async with asyncio.timeout(LAG_SECONDS):
+            lag = await one.bus.lag(one.service.name, one.inbox.topics)
+    except (Unavailable, TimeoutError):
+        return None
+    METRICS.lag.labels(one.service.name).set(lag)
+    return lag

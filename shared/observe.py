@@ -11,9 +11,6 @@ from prometheus_client import Counter, Gauge, Histogram
 class Metrics:
     """Every metric of the program, named once."""
 
-    requests = Counter(
-        "querencia_http_requests", "HTTP requests by service, method and status class", ["service", "status"]
-    )
     deliveries = Counter("querencia_deliveries", "Deliveries by verdict", ["verdict"])
     signatures = Counter("querencia_signature_failures", "Webhooks with a wrong signature", ["platform"])
     parked = Counter("querencia_parked", "Work parked because our code failed on it", ["service"])

@@ -124,3 +124,14 @@ async def test_a_timer_waits_for_the_heartbeats_and_fires_once(world: World) -> 
     await world.settle()
     assert await world.rows("loyalty", select(member.c.fired)) == [(1,)]
     assert await world.rows("loyalty", select(func.count()).select_from(kernel.timer)) == [(0,)]
+
+
+async def test_what_is_not_taken_in_yet_shows_as_lag(world: World) -> None:
+    await world.settle()
+    await world.publish(*(paid(number=str(number)) for number in range(7)))
+    (waiting,) = (await world.get("/health/pipeline")).json()["services"]
+    assert waiting["lag"] == 7
+    assert 'querencia_consumer_lag{service="loyalty"} 7.0' in (await world.get("/metrics")).text
+    await world.settle()
+    (done,) = (await world.get("/health/pipeline")).json()["services"]
+    assert done["lag"] == 0
