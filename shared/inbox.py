@@ -12,7 +12,7 @@ from shared.clock import machine_now, machine_seconds
 from shared.config import take_config
 from shared.db.base import Database, Tx
 from shared.errors import NotYet
-from shared.events.base import CATALOGUE, Event, Lane, decode
+from shared.events.base import Event, Lane, decode_or_tell
 from shared.events.config import TOPIC as CONFIG_TOPIC
 from shared.events.config import ConfigFact
 from shared.observe import METRICS
@@ -55,10 +55,9 @@ class BatchSize:
 
 
 def event_of(record: Record) -> Event[Any] | None:
-    """The fact in a record; None for one of a type that this code does not know."""
+    """The fact in a record, even if only its envelope can be read; None for one of a type this code does not know."""
     head = record.headers
-    type_ = head["ce_type"]
-    fact = decode(type_, int(head["ce_dataschema"].rsplit("/", 1)[1]), record.body) if type_ in CATALOGUE else None
+    fact = decode_or_tell(head["ce_type"], int(head["ce_dataschema"].rsplit("/", 1)[1]), record.body)
     if fact is None:
         return None
     return Event(

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from shared.db.base import Query, Tx
 from shared.db.types import EPOCH
 from shared.errors import StopTheLine
-from shared.events.base import CATALOGUE, Event, Fact, Lane, decode, encode
+from shared.events.base import CATALOGUE, Event, Fact, Lane, Unreadable, decode, encode
 from shared.events.ingest import ConsentChanged, CustomerErased
 from shared.events.notifications import Unsubscribed
 from shared.tables import AliasRow, KernelTables, ParkedRow
@@ -53,7 +53,8 @@ def pack(item: Work) -> tuple[str, str, bytes]:
         raise TypeError("a call of the API is answered, never parked")
     fields = msgspec.structs.asdict(item)
     fact = fields.pop("fact")
-    kept = ParkedEvent(type=fact.type, version=fact.version, body=encode(fact), **fields)
+    body = fact.body if isinstance(fact, Unreadable) else encode(fact)
+    kept = ParkedEvent(type=fact.type, version=fact.version, body=body, **fields)
     return "event", fact.type, encode(kept)
 
 

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import msgspec
 import structlog
@@ -11,7 +11,7 @@ from shared import tx as carrying
 from shared.config import stores_of
 from shared.db.base import Tx
 from shared.errors import NotYet, Unavailable
-from shared.events.base import Event
+from shared.events.base import Event, Unreadable
 from shared.events.ingest import CustomerErased, CustomerMerged
 from shared.observe import METRICS
 from shared.parking import Parking
@@ -24,6 +24,10 @@ log = structlog.get_logger()
 
 class StoreFailed(Exception):
     """Judgement went well but the rows could not be written: the batch is halved to find the one that spoils it."""
+
+
+class UnreadableFact(Exception):
+    """A fact whose body cannot be read, for the reason given."""
 
 
 class Judge:
@@ -82,7 +86,7 @@ class Judge:
         return resolved
 
     async def _desk(self, tx: Tx, work: Sequence[Work]) -> WorkSet:
-        desk: WorkSet = await self.service.load(tx, work)
+        desk: WorkSet = await self.service.load(tx, [item for item in work if not _unreadable(item)])
         desk.stores = await stores_of(tx, self.kernel, work)
         return desk
 
@@ -126,7 +130,9 @@ class Judge:
         self.parking.park(item, reason, "".join(traceback.format_exception(error)), desk.now)
 
     def react(self, item: Work, desk: WorkSet) -> None:
-        """Hand one item to its reaction."""
+        """Hand one item to its reaction; raises what that raises, and UnreadableFact."""
+        if _unreadable(item):
+            raise UnreadableFact(item.fact.reason)
         if isinstance(item, Event):
             self._reactions[item.fact.type](item, desk)
             desk.count(f"effected:{item.fact.topic}:{item.fact.type}")
@@ -188,6 +194,10 @@ class Judge:
         rows = await tx.fetch_by_keys(self.kernel.alias, names, AliasRow)
         if any((row.account, row.survivor) not in set(names) for row in rows):
             raise Unavailable("a customer was merged meanwhile")
+
+
+def _unreadable(item: Work) -> TypeGuard[Event[Any]]:
+    return isinstance(item, Event) and isinstance(item.fact, Unreadable)
 
 
 def _merges(work: Sequence[Work]) -> list[Event[CustomerMerged]]:

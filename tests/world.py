@@ -66,6 +66,11 @@ class World:
         rows = [outbox_row(event, event.fact.topic) for event in events]
         await self.runtime.bus.publish([Outgoing(r.topic, r.partition, r.key, r.head, r.body) for r in rows])
 
+    async def publish_broken(self, event: Event[Any]) -> None:
+        """Put a fact on the bus whose envelope is whole and whose body ends too soon."""
+        row = outbox_row(event, event.fact.topic)
+        await self.runtime.bus.publish([Outgoing(row.topic, row.partition, row.key, row.head, row.body[:-9])])
+
     async def beat(self) -> None:
         """Tell every partition that ingest has caught up with business time, as its relay would."""
         await self.runtime.bus.publish(beats_of(self.now, {}))

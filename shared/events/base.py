@@ -76,6 +76,16 @@ class Event(msgspec.Struct, Generic[F_co], frozen=True, kw_only=True):
     trace: str = ""
 
 
+class Unreadable(msgspec.Struct, frozen=True):
+    """Stands for a fact of a known type whose body cannot be read; `reason` says why."""
+
+    type: str
+    topic: str
+    version: int
+    body: bytes
+    reason: str
+
+
 def fact_id(body: Fact, cause: UUID, ordinal: int) -> UUID:
     """The id that the same work done twice gives again: of its aggregate and revision, else of its cause."""
     aggregate = body.aggregate
@@ -108,3 +118,14 @@ def decode(type_: str, version: int, body: bytes) -> Fact | None:
     for older in range(version, cls.version):
         plain = cls.upcasts[older](plain)
     return msgspec.convert(plain, cls, strict=False)
+
+
+def decode_or_tell(type_: str, version: int, body: bytes) -> Fact | Unreadable | None:
+    """Like `decode`, but a body that cannot be read comes back as one that says so; raises NewerVersion only."""
+    try:
+        return decode(type_, version, body)
+    except NewerVersion:
+        raise
+    except Exception as error:  # noqa: BLE001 - a broken body and a bug in an upcast are parked alike
+        reason = f"{type(error).__name__}: {error}"
+        return Unreadable(type_, CATALOGUE[type_].topic, version, body, reason)

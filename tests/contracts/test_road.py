@@ -54,6 +54,18 @@ async def test_a_bug_parks_its_customer_and_nobody_else_until_redriven(world: Wo
     assert (await world.rows("loyalty", select(member.c.seen).where(member.c.customer == "cus_ana")))[0] == ("1 2 3",)
 
 
+async def test_a_fact_that_cannot_be_read_is_parked_with_its_customer(world: World) -> None:
+    await world.publish(paid(number="1", total=1))
+    await world.publish_broken(paid(number="2", total=2))
+    await world.publish(paid(number="3", total=3), paid(customer="cus_bea", total=5))
+    await world.settle()
+    assert await totals(world) == {"cus_ana": 1, "cus_bea": 5}
+    (_, reason), (_, behind) = await parked(world)
+    assert reason.startswith("UnreadableFact: DecodeError")
+    assert behind == "behind an earlier one"
+    assert await world.of("loyalty").redrive() == {"ran": 0, "stay": 2}
+
+
 async def test_what_the_store_refuses_is_found_by_halving(world: World, till: Till) -> None:
     till.spoils = {"13"}
     await world.publish(*(paid(customer=f"cus_{n}", number=str(n), total=1) for n in range(20)))
