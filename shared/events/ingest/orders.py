@@ -1,4 +1,4 @@
-"""Facts of ingest: orders, carts, products, customers and their consent, as the stores tell them."""
+"""Facts about orders: each carries the whole canonical order at its revision."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,8 +7,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from shared.events.base import Fact, Lane, fact
-
-TOPIC = "ingest"
+from shared.events.ingest.topic import TOPIC
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,148 +190,3 @@ ORDER_FACTS: tuple[type[OrderFact], ...] = (
     OrderDisputed,
     OrderDisputeWon,
 )
-
-
-class CartLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a cart; `price` is per piece, minor units."""
-
-    product: str
-    variant: str = ""
-    sku: str = ""
-    title: str = ""
-    quantity: int = 1
-    price: int = 0
-    url: str = ""
-    image: str = ""
-
-
-class Cart(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole cart at one revision; `value` is the sum of its lines, minor units."""
-
-    id: str
-    revision: int
-    currency: str
-    exponent: int = 2
-    lines: tuple[CartLine, ...] = ()
-    value: int = 0
-    restore_url: str = ""
-    external_id: str = ""
-    stage: Literal["cart", "checkout"] = "cart"
-    changed_at: datetime
-    lane: Lane = Lane.LIVE
-
-
-class CartFact(Fact, frozen=True, kw_only=True):
-    """A new revision of a cart, the whole of it."""
-
-    topic: ClassVar[str] = TOPIC
-    cart: Cart
-
-    @property
-    def aggregate(self) -> str:
-        """The cart at its revision."""
-        return f"{self.cart.id}:{self.cart.revision}"
-
-
-@fact
-class CartUpdated(CartFact, frozen=True, kw_only=True):
-    """A cart was filled or changed."""
-
-    type: ClassVar[str] = "cart.updated"
-
-
-@fact
-class CartEmptied(CartFact, frozen=True, kw_only=True):
-    """The last line of a cart was taken out."""
-
-    type: ClassVar[str] = "cart.emptied"
-
-
-@fact
-class CartEnded(CartFact, frozen=True, kw_only=True):
-    """A cart ended because its customer placed an order that ends it."""
-
-    type: ClassVar[str] = "cart.ended"
-    order: str = ""
-
-
-@fact
-class ProductViewed(Fact, frozen=True, kw_only=True):
-    """A customer looked at a product."""
-
-    type: ClassVar[str] = "product.viewed"
-    topic: ClassVar[str] = TOPIC
-    product: str
-    title: str = ""
-    categories: tuple[str, ...] = ()
-    url: str = ""
-
-
-@fact
-class BehaviourRecorded(Fact, frozen=True, kw_only=True):
-    """A customer did something else worth telling: a search, a page, a complaint, an event of the shop's own."""
-
-    type: ClassVar[str] = "behaviour.recorded"
-    topic: ClassVar[str] = TOPIC
-    name: str
-    properties: dict[str, str | int | float | bool | None] = msgspec.field(default_factory=dict)
-
-
-@fact
-class ProfileUpdated(Fact, frozen=True, kw_only=True):
-    """The whole profile of a customer as known now: personal data; kept out of the archive."""
-
-    type: ClassVar[str] = "profile.updated"
-    archived: ClassVar[bool] = False
-    topic: ClassVar[str] = TOPIC
-    email: str = ""
-    phone: str = ""
-    first_name: str = ""
-    last_name: str = ""
-    locale: str = ""
-    zone: str = ""
-    country: str = ""
-    birthday: str = ""
-    updated_at: datetime
-
-
-@fact
-class ConsentChanged(Fact, frozen=True, kw_only=True):
-    """A customer gave or withdrew consent for a channel and purpose at `at`; `source` and `wording` are its proof."""
-
-    type: ClassVar[str] = "consent.changed"
-    topic: ClassVar[str] = TOPIC
-    channel: str
-    purpose: str = "marketing"
-    granted: bool
-    at: datetime
-    source: str = ""
-    wording: str = ""
-
-
-@fact
-class CustomerMerged(Fact, frozen=True, kw_only=True):
-    """Two customers turned out to be one: `loser` is from now on the event's customer."""
-
-    type: ClassVar[str] = "customer.merged"
-    topic: ClassVar[str] = TOPIC
-    loser: str
-
-
-@fact
-class CustomerSplit(Fact, frozen=True, kw_only=True):
-    """A merge was undone: what goes back belongs to the new customer `to`; its orders follow as next revisions."""
-
-    type: ClassVar[str] = "customer.split"
-    topic: ClassVar[str] = TOPIC
-    to: str
-    orders: tuple[str, ...] = ()
-
-
-@fact
-class CustomerErased(Fact, frozen=True, kw_only=True):
-    """A customer asked to be forgotten at `at`; everything personal goes, everywhere."""
-
-    type: ClassVar[str] = "customer.erased"
-    topic: ClassVar[str] = TOPIC
-    at: datetime

@@ -1,0 +1,3 @@
+"""Where ingest tells its facts."""
+
+TOPIC = "ingest"
