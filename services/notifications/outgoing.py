@@ -15,10 +15,10 @@ from services.notifications.desk import HAND_OVER, SETTLE, Desk
 from services.notifications.ledger import look_again, settle
 from services.notifications.letters import Bureau, Handed, write
 from services.notifications.records import Message, MessageState, Shred
-from services.notifications.render import RenderError
 from services.notifications.tokens import Tokens
 from shared.clock import machine_seconds
 from shared.db.base import Query
+from shared.errors import Unavailable
 from shared.events.base import NAMESPACE
 from shared.observe import METRICS
 from shared.work import Judge
@@ -88,12 +88,19 @@ class HandOver:
         return [Handed(*row) for row in desk.handed.rows] if isinstance(desk, Desk) else []
 
     async def _send(self, handed: Handed) -> Outcome:
+        """Write a letter and hand it over; raises nothing, since the outcomes of its neighbours hang on it."""
         try:
             letter = write(await self._writing(), handed)
-        except (RenderError, ValueError) as fault:
-            log.warning("render_error", template=handed.message.step, fault=str(fault))
+        except Unavailable:
+            return Outcome(Fate.REFUSED_FOR_NOW, "not written yet")
+        except Exception as fault:  # noqa: BLE001 - nothing has gone out, whatever it was
+            log.warning("render_error", template=handed.message.step, version=handed.message.version, fault=str(fault))
             return Outcome(Fate.REFUSED, f"render_error: {fault}")
-        return await self._channel.send(letter)
+        try:
+            return await self._channel.send(letter)
+        except Exception as fault:
+            log.exception("hand_over_failed", message=handed.message.id)
+            return Outcome(Fate.UNKNOWN, f"our code failed while handing over: {type(fault).__name__}")
 
     async def _writing(self) -> Bureau:
         if self._bureau is None:

@@ -102,6 +102,25 @@ async def test_no_server_is_a_no_for_now() -> None:
     assert await smtp.find("msg_1") is None
 
 
+async def test_an_address_beyond_ascii_goes_to_a_server_that_takes_it_and_is_a_certain_no_elsewhere(
+    smtp_server: SmtpServer,
+) -> None:
+    recipient = "ä@xn--bcher-kva.de"
+    refusing = channel(smtp_server)
+    assert (await refusing.send(letter(to=recipient))).fate is Fate.REFUSED
+    assert (await refusing.send(letter(2))).fate is Fate.ACCEPTED
+    await refusing.close()
+    modern = SmtpServer(utf8=True).start()
+    try:
+        smtp = channel(modern)
+        assert (await smtp.send(letter(to=recipient))).fate is Fate.ACCEPTED
+        assert (await smtp.send(letter(2))).fate is Fate.ACCEPTED
+        await smtp.close()
+        assert [mail.recipients for mail in modern.mails] == [(recipient,), ("ana@example.com",)]
+    finally:
+        modern.stop()
+
+
 async def test_a_maildir_keeps_a_letter_once_and_settles_what_was_lost(tmp_path: Path) -> None:
     maildir = MaildirChannel(tmp_path / "maildir")
     lost = await maildir.find("msg_1")

@@ -12,7 +12,7 @@ from services.notifications.service import notifications
 from shared.events.ingest import CustomerErased
 from shared.running import Running
 from tests.notifications.office import Office
-from tests.notifications.some import after, filled, lapsed, paid, placed, profile, told
+from tests.notifications.some import after, consent, filled, lapsed, paid, placed, profile, told
 from tests.real.smtp import Act, SmtpServer
 from tests.world import a_world
 
@@ -59,6 +59,18 @@ async def test_no_such_user_is_final_suppresses_the_address_and_others_go_on(
         ("marketing", "hard_bounce"),
         ("transactional", "hard_bounce"),
     }
+
+
+async def test_a_recipient_that_the_server_cannot_spell_takes_no_neighbours_along(
+    smtp_office: Office, smtp_server: SmtpServer
+) -> None:
+    await smtp_office.tell(profile(of="cus_bea", email="ä@bücher.de"), consent(of="cus_bea"))
+    await smtp_office.tell(filled(), filled("cart_2", of="cus_bea"))
+    await smtp_office.passes(hours=3)
+    assert [mail.recipients for mail in smtp_server.mails] == [("ana@example.com",)]
+    (row,) = (await smtp_office.get("/v1/messages?customer=cus_bea"))["data"]
+    assert row["state"] == "refused"
+    await smtp_office.is_balanced()
 
 
 @pytest.mark.parametrize("answer", [Act.DROP, Act.KEEP_AND_DROP])

@@ -61,6 +61,11 @@ def test_the_same_mail_is_the_same_bytes() -> None:
     assert to_bytes(a_mail()) == to_bytes(a_mail())
 
 
+def test_an_address_beyond_ascii_stands_in_its_header_as_it_is() -> None:
+    content = to_bytes(a_mail(recipient="ä@xn--bcher-kva.de"))
+    assert content.startswith("To: ä@xn--bcher-kva.de\r\n".encode())
+
+
 def test_transactional_mail_has_no_one_click() -> None:
     assert "List-Unsubscribe" not in parsed(a_mail(one_click="", reply_to=""))
 

@@ -45,7 +45,8 @@ class ReceivedMail:
 class SmtpServer:
     """Listens on a free port of 127.0.0.1 from `start` to `stop`; `mails` holds what it took over."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, utf8: bool = False) -> None:
+        self._utf8 = utf8
         self.mails: list[ReceivedMail] = []
         self.port = 0
         self.connections = 0
@@ -99,7 +100,7 @@ class SmtpServer:
 
     def _connection(self) -> SMTP:
         self.connections = next(self._numbers)
-        return SMTP(_Handler(self, self.connections), hostname="localhost", loop=self._loop)
+        return SMTP(_Handler(self, self.connections), hostname="localhost", loop=self._loop, enable_SMTPUTF8=self._utf8)
 
     def next_answer(self, command: str) -> Answer:
         """Take the next scripted answer to a command."""

@@ -46,7 +46,12 @@ def to_bytes(mail: Mail) -> bytes:
         part = MIMEText(content, kind, "utf-8")
         del part["MIME-Version"]
         root.attach(part)
-    return root.as_bytes(policy=CHEAP)
+    return _to(mail.recipient) + root.as_bytes(policy=CHEAP)
+
+
+def _to(recipient: str) -> bytes:
+    """The recipient's header, written apart: an address may be UTF-8 (RFC 6532) and must not be encoded in words."""
+    return f"To: {_safe('To', recipient)}\r\n".encode()
 
 
 def _headers(mail: Mail) -> list[tuple[str, str]]:
@@ -54,7 +59,6 @@ def _headers(mail: Mail) -> list[tuple[str, str]]:
     _refuse_controls("From", name)
     headers = [
         ("From", formataddr((name[:MAX_HEADER], address))),
-        ("To", mail.recipient),
         ("Subject", _encoded(mail.subject[:MAX_HEADER])),
         ("Date", format_datetime(mail.at)),
         ("Message-ID", message_id(mail.id, mail.domain)),

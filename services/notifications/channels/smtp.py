@@ -33,7 +33,7 @@ class SmtpChannel:
     async def send(self, letter: Letter) -> Outcome:
         """Hand one letter over; raises nothing of the server's or the network's."""
         try:
-            client = await self._greeted(letter.sender)
+            client = await self._greeted(letter)
         except SMTPResponseException as answer:
             return _not_sent(answer.code)
         except (SMTPException, OSError, TimeoutError):
@@ -57,12 +57,13 @@ class SmtpChannel:
                 await client.quit()
             client.close()
 
-    async def _greeted(self, sender: str) -> SMTP:
+    async def _greeted(self, letter: Letter) -> SMTP:
         """A connection on which MAIL was accepted; a kept one that the server has dropped meanwhile is replaced."""
+        options = [] if letter.recipient.isascii() else ["SMTPUTF8"]  # a server that cannot says so with a 5xx
         while self._idle:
             client = self._idle.pop()
             try:
-                await client.mail(sender)
+                await client.mail(letter.sender, options=options)
                 return client
             except SMTPResponseException as answer:
                 await self._put_back(client, _not_sent(answer.code))
@@ -72,7 +73,7 @@ class SmtpChannel:
                 client.close()
         client = await self._connected()
         try:
-            await client.mail(sender)
+            await client.mail(letter.sender, options=options)
         except (SMTPException, OSError, TimeoutError):
             client.close()
             raise
@@ -94,7 +95,7 @@ class SmtpChannel:
     async def _recipient(self, client: SMTP, letter: Letter) -> Outcome | None:
         """None when the recipient was accepted."""
         try:
-            await client.rcpt(letter.recipient)
+            await client.rcpt(letter.recipient, encoding="utf-8")
         except SMTPResponseException as answer:
             return _not_sent(answer.code, answer.message, at_recipient=True)
         except (SMTPException, OSError, TimeoutError):
