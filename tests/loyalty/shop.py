@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from services.loyalty import holds, merging, redemptions
 from services.loyalty.desk import Desk
 from services.loyalty.handlers import rate_order
 from services.loyalty.programmes import Programme, default_programme
 from services.loyalty.records import Lot, Member
 from services.loyalty.service import loyalty
+from services.loyalty.tiers import Ladder, Tier
 from services.loyalty.versions import Versions
 from shared.events import Event
 from shared.events.ingest import CustomerMerged, Line, Order, OrderPaid, OrderStatus
@@ -50,6 +54,29 @@ def order(name: str, *lines: Line, revision: int = 1, paid: datetime | None = ST
     )
 
 
+AT_ONCE = programme(pending_days=0)
+LADDER = Ladder(
+    tiers=(Tier(name="low"), Tier(name="mid", threshold=100, percent=150), Tier(name="top", threshold=400)),
+    window_days=60,
+    grace_days=10,
+)
+CLIMB = programme(pending_days=0, expiry_months=None, ladder=LADDER)
+STATES = st.builds(
+    lambda net, share, status: (net, net * share // 100, status),
+    st.integers(0, 30_000),
+    st.integers(0, 100),
+    st.sampled_from([OrderStatus.PAID, OrderStatus.PARTLY_REFUNDED, OrderStatus.CANCELLED, OrderStatus.DISPUTED]),
+)
+
+
+def a_life(name: str, states: list[tuple[int, int, OrderStatus]]) -> list[Order]:
+    """The revisions of one order with one line."""
+    return [
+        order(name, line(net, refunded=back), revision=n, status=status)
+        for n, (net, back, status) in enumerate(states, 1)
+    ]
+
+
 class Shop:
     """One account with one programme; business time moves by hand and fires what is due on the way."""
 
@@ -65,6 +92,12 @@ class Shop:
         desk = Desk(START)
         desk.versions = {"acc_1": Versions((self.terms,), (self.terms.start,))}
         return desk
+
+    def adopt(self, **changes: Any) -> None:
+        """From now on the programme is another version of itself."""
+        versions = self.desk.versions["acc_1"]
+        self.terms = replace(versions.bodies[-1], version=versions.bodies[-1].version + 1, **changes)
+        self.desk.versions["acc_1"] = Versions((*versions.bodies, self.terms), (*versions.effective, self.now))
 
     def member(self, name: str = "ana") -> Member:
         """A member as she stands."""

@@ -1,6 +1,7 @@
 """Loyalty's service as a whole: facts in by the bus, rows, facts and answers out, books balanced, in both modes."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -20,10 +21,12 @@ from shared.events.ingest import (
     OrderStatus,
     OrderUpdated,
 )
-from shared.events.loyalty import OrderRated, PointsActivated, TierUpgraded
+from shared.events.loyalty import OrderRated, PointsActivated, PointsExpired, TierUpgraded
+from shared.timers import Timers
 from shared.work import Judge
 from tests.builders import an_event
 from tests.loyalty.till import NOON, Till, bought
+from tests.world import take_facts
 
 
 async def books(till: Till) -> list[str]:
@@ -192,6 +195,23 @@ async def test_a_tier_falls_by_its_timer_when_nothing_more_is_bought(till: Till)
     await till.world.passes(days=2)
     member = await till.member()
     assert (member["tier"], member["available"], member["qualifying"]) == ("bronze", 0, 0)
+    assert await books(till) == []
+
+
+async def test_two_workers_who_expire_the_same_points_expire_them_once(till: Till) -> None:
+    await till.hears(*(bought(1_000, name=str(number), customer=f"cus_{number}") for number in range(5)))
+    await till.world.passes(days=15)
+    running = till.world.of("loyalty")
+    other = Timers(loyalty, running.db, "another", 100)
+    till.world.clock.move_to(till.world.now + timedelta(days=400))
+    await till.world.beat()
+    await take_facts(running, 1)
+    assert sum(await asyncio.gather(running.timers.step(), other.step()))
+    while sum(await asyncio.gather(running.timers.step(), other.step())):
+        pass
+    await till.world.settle()
+    expired = await till.world.facts("loyalty", PointsExpired)
+    assert [fact.points for fact in expired if isinstance(fact, PointsExpired)] == [10] * 5
     assert await books(till) == []
 
 

@@ -1,0 +1,110 @@
+"""Anything may happen to two customers in any order: the books balance after every step."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from services.loyalty import holds
+from services.loyalty.redemptions import adjust, reverse
+from shared.errors import Refused
+from shared.events.ingest import Order, OrderStatus
+from tests.loyalty.shop import LADDER, STATES, Shop, line, order, programme
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("order"), st.integers(0, 3), STATES),
+        st.tuples(st.just("spend"), st.integers(1, 200)),
+        st.tuples(st.just("back"), st.integers(0, 5)),
+        st.tuples(st.just("hold"), st.integers(1, 200)),
+        st.tuples(st.just("end"), st.integers(0, 3), st.booleans()),
+        st.tuples(st.just("grant"), st.integers(-150, 150).filter(bool)),
+        st.tuples(st.just("pass"), st.integers(1, 200)),
+        st.tuples(st.just("merge"), st.integers(0, 1)),
+        st.tuples(st.just("move"), st.integers(0, 3)),
+    ),
+    max_size=25,
+)
+
+
+class Life:
+    """Two customers of one shop, to whom anything may happen in any order."""
+
+    def __init__(self, policy: str, pending: int) -> None:
+        self.shop = Shop(programme(pending_days=pending, debt=policy, ladder=LADDER))
+        self.names = ["ana", "eva"]
+        self.orders: dict[int, Order] = {}
+        self.owner: dict[int, str] = {}
+        self.redemptions: list[tuple[str, str]] = []
+        self.holds: list[tuple[str, str]] = []
+
+    def order(self, number: int, state: tuple[int, int, OrderStatus]) -> None:
+        net, back, status = state
+        last = self.orders.get(number)
+        revision, paid = (1, self.shop.now) if last is None else (last.revision + 1, last.paid_at)
+        owner = self.owner.setdefault(number, self.names[number % len(self.names)])
+        made = order(str(number), line(net, refunded=back), revision=revision, status=status, paid=paid)
+        self.orders[number] = made
+        self.shop.tell(made, owner)
+
+    def spend(self, points: int) -> None:
+        for name in self.names:
+            try:
+                self.redemptions.append((name, self.shop.redeem(points, name)))
+            except Refused as refused:
+                assert refused.code == "insufficient_points"  # noqa: PT017 - a refusal is one of two good outcomes
+
+    def back(self, number: int) -> None:
+        if number < len(self.redemptions):
+            name, redemption = self.redemptions.pop(number)
+            name = name if name in self.names else self.names[0]
+            self.shop.ask(lambda command, desk: reverse(command, desk, redemption), name)
+
+    def hold(self, points: int) -> None:
+        for name in self.names:
+            try:
+                self.holds.append((name, self.shop.hold(points, name, minutes=60 * 24)))
+            except Refused as refused:
+                assert refused.code == "insufficient_points"  # noqa: PT017 - a refusal is one of two good outcomes
+
+    def end(self, number: int, paid: bool) -> None:
+        if number < len(self.holds):
+            name, hold = self.holds.pop(number)
+            name = name if name in self.names else self.names[0]
+            act = holds.capture if paid else holds.release
+            try:
+                done = self.shop.ask(lambda command, desk: act(command, desk, hold), name)
+            except Refused as refused:
+                assert refused.code == "hold_closed"  # noqa: PT017 - its time may have been over before
+                return
+            if done.redemption:
+                self.redemptions.append((name, done.redemption))
+
+    def grant(self, points: int) -> None:
+        self.shop.ask(lambda command, desk: adjust(command, desk, points, "why", "who"), self.names[0])
+
+    def merge(self, survivor: int) -> None:
+        if len(self.names) == 2:
+            loser = self.names.pop(1 - survivor)
+            self.shop.merge(self.names[0], loser)
+            self.owner = dict.fromkeys(self.owner, self.names[0])
+            gone = self.shop.member(loser)
+            assert (gone.available, gone.pending, gone.debt) == (0, 0, 0)
+
+    def move(self, number: int) -> None:
+        if number in self.orders and len(self.names) == 2:
+            self.owner[number] = self.names[1 - self.names.index(self.owner[number])]
+            again = replace(self.orders[number], revision=self.orders[number].revision + 1)
+            self.orders[number] = again
+            self.shop.tell(again, self.owner[number])
+
+
+@given(STEPS, st.sampled_from(["allow_negative", "clamp", "pending_first"]), st.sampled_from([0, 14]))
+def test_the_books_balance_after_every_step_of_any_life(steps: list[Any], policy: str, pending: int) -> None:
+    life = Life(policy, pending)
+    for what, *how in steps:
+        if what == "pass":
+            life.shop.passes(days=how[0])
+        else:
+            getattr(life, what)(*how)
