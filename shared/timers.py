@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
+import structlog
 from sqlalchemy import bindparam, select
 
+from shared.clock import machine_seconds
 from shared.db.base import Database, Query, Reader, Tx
+from shared.errors import NotYet
 from shared.events.base import NAMESPACE
-from shared.inbox import BatchSize
+from shared.inbox import REST_SECONDS, BatchSize
 from shared.observe import METRICS
 from shared.partition import PARTITIONS
 from shared.service import Service
 from shared.tables import HeartbeatRow, TimerRow
 from shared.work import Judge, StoreFailed
 from shared.workset import Due, Work
+
+log = structlog.get_logger()
 
 
 class Horizon:
@@ -41,6 +46,7 @@ class Timers:
         self.db = db
         self.judge = Judge(service, writer)
         self.size = BatchSize(batch_size)
+        self._resting: dict[tuple[str, str, UUID], float] = {}
         kernel = service.kernel
         self.kernel = kernel
         timer = kernel.timer
@@ -60,6 +66,8 @@ class Timers:
             return 0
         try:
             return await self._fire(ready)
+        except NotYet:
+            return await self._one_by_one(ready)
         except StoreFailed as error:
             return await self._halved(ready, error)
 
@@ -69,10 +77,15 @@ class Timers:
             horizon, most = await self.horizon(reader), 20 * self.size.size
             while True:
                 rows = [TimerRow(*row) for row in await reader.fetch(self._due, now=reader.now, most=most)]
-                free = [row for row in rows if row.unguarded or _passed(horizon.of(row.account), row.due)]
+                free = [row for row in rows if self._may_fire(row, horizon)]
                 if free or len(rows) < most:
                     return free[: self.size.size]
                 most *= 8  # an account that lags far behind must not hold up the others' timers
+
+    def _may_fire(self, row: TimerRow, horizon: Horizon) -> bool:
+        if self._resting.get(_firing(row), 0.0) > machine_seconds():
+            return False
+        return row.unguarded or _passed(horizon.of(row.account), row.due)
 
     async def horizon(self, reader: Reader) -> Horizon:
         """The heartbeats as stored."""
@@ -98,6 +111,21 @@ class Timers:
         METRICS.timer_lateness.labels(self.service.name).set(late)
         METRICS.judged.labels(self.service.name, "timers").inc(len(work))
         return len(work)
+
+    async def _one_by_one(self, ready: Sequence[TimerRow]) -> int:
+        """Each timer by itself, so that only the one that has to wait does; it rests before it is tried again."""
+        now = machine_seconds()
+        self._resting = {firing: until for firing, until in self._resting.items() if until > now}
+        fired = 0
+        for row in ready:
+            try:
+                fired += await self._fire([row])
+            except NotYet as error:
+                self._resting[_firing(row)] = machine_seconds() + REST_SECONDS
+                log.info("timer waits", service=self.service.name, timer=row.name, reason=str(error))
+            except StoreFailed as error:
+                fired += await self._halved([row], error)
+        return fired
 
     async def _halved(self, ready: Sequence[TimerRow], error: StoreFailed) -> int:
         if len(ready) == 1:
@@ -128,6 +156,10 @@ class Timers:
 
 def _subject(account: str, customer: str, *_rest: Any) -> tuple[str, str]:
     return account, customer
+
+
+def _firing(row: TimerRow) -> tuple[str, str, UUID]:
+    return row.account, row.name, row.generation
 
 
 def _passed(horizon: datetime | None, due: datetime) -> bool:

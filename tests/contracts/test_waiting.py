@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,23 @@ async def _until(world: World, wanted: dict[str, int]) -> None:
         await world.of("loyalty").inbox.step(0.1)
         if await totals(world) == wanted:
             return
+
+
+async def test_only_the_timer_that_has_to_wait_waits(world: World, till: Till) -> None:
+    held = paid(customer="cus_held", number="1")
+    till.timers_wait = {held.fact.order.id}
+    await world.publish(held, paid(customer="cus_free", number="2"))
+    await world.settle()
+    world.clock.move_to(A_MOMENT + timedelta(hours=2))
+    await world.settle()
+    fired = select(member.c.customer, member.c.fired).order_by(member.c.customer)
+    assert await world.rows("loyalty", fired) == [("cus_free", 1), ("cus_held", 0)]
+    till.timers_wait = set()
+    for _ in range(60):
+        await world.of("loyalty").inbox.step(0.1)
+        if await world.of("loyalty").timers.step():
+            break
+    assert await world.rows("loyalty", fired) == [("cus_free", 1), ("cus_held", 1)]
 
 
 class Flaky:

@@ -62,13 +62,15 @@ async def load(tx: Tx, work: Sequence[Work]) -> TillDesk:
 class Till:
     """Builds the service.
 
-    Orders whose number is in `fails_on` raise a bug, in `spoils` break the store, in `waits_on` have to wait.
+    Orders whose number is in `fails_on` raise a bug, in `spoils` break the store, in `waits_on` have to wait;
+    timers named in `timers_wait` have to wait too.
     """
 
     def __init__(self) -> None:
         self.fails_on: set[str] = set()
         self.spoils: set[str] = set()
         self.waits_on: set[str] = set()
+        self.timers_wait: set[str] = set()
 
     def add(self, event: Event[OrderPaid], desk: TillDesk) -> None:
         """Add what was paid, and set a timer an hour on."""
@@ -98,6 +100,8 @@ class Till:
 
     def ring(self, due: Due, desk: TillDesk) -> None:
         """Count a timer."""
+        if due.name in self.timers_wait:
+            raise Unavailable(f"{due.name} has to wait")
         key = (due.account, due.customer)
         desk.members[key] = msgspec.structs.replace(desk.members[key], fired=desk.members[key].fired + 1)
 
