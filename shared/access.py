@@ -11,8 +11,9 @@ from fastapi import Depends, Request
 
 from shared.clock import machine_seconds
 from shared.config import key_by_digest, signing_key
-from shared.errors import Refused
+from shared.errors import Refused, not_found
 from shared.events.config import KeyConfigured
+from shared.naming import PREFIX, customer_behind
 
 if TYPE_CHECKING:
     from shared.running import Running
@@ -131,6 +132,21 @@ async def member_or_server(request: Request) -> Caller:
 
 ServerKey = Annotated[Caller, Depends(server_key, scope="function")]
 MemberOrServer = Annotated[Caller, Depends(member_or_server, scope="function")]
+
+
+async def customer_of(request: Request, caller: Caller, name: str) -> str:
+    """The customer id that a path or body names: `me` under a token, our id, or a store's (`ext:<store>:<id>`).
+
+    Raises Refused: 403 under another customer's token, 404 for a name that is nobody's.
+    """
+    if name.startswith(PREFIX):
+        running: Running = request.state.running
+        async with running.db.read() as reader:
+            found = await customer_behind(reader, running.kernel, caller.account, name)
+        if not found and caller.kind != "customer":
+            raise not_found("customer", name)
+        name = found or name
+    return customer_named(caller, name)
 
 
 def customer_named(caller: Caller, name: str) -> str:

@@ -89,6 +89,14 @@ class AliasRow(msgspec.Struct, frozen=True, gc=False):
     survivor: str
 
 
+class NameRow(msgspec.Struct, frozen=True, gc=False):
+    """Whose a store's own id of a customer is; of the id only its digest is kept."""
+
+    account: str
+    digest: bytes
+    customer: str
+
+
 class ConfigRow(msgspec.Struct, frozen=True, gc=False):
     """The newest state of one thing of the set-up; `lookup` is a key's digest."""
 
@@ -126,9 +134,18 @@ class KernelTables:
     lease: Table
     counter: Table
     alias: Table
+    name: Table
     config: Table
     progress: Table
     idempotency: Table
+
+
+def _keys(*names: str) -> list[Column[Any]]:
+    return [Column(name, Text, primary_key=True) for name in names]
+
+
+def _texts(*names: str) -> list[Column[Any]]:
+    return [Column(name, Text, nullable=False) for name in names]
 
 
 def _fact_columns() -> list[Column[Any]]:
@@ -138,10 +155,7 @@ def _fact_columns() -> list[Column[Any]]:
         Column("partition", Integer, nullable=False),
         Column("key", Text, nullable=False),
         Column("id", Uid(), nullable=False),
-        Column("type", Text, nullable=False),
-        Column("account", Text, nullable=False),
-        Column("customer", Text, nullable=False),
-        Column("lane", Text, nullable=False),
+        *_texts("type", "account", "customer", "lane"),
         Column("recorded", Instant(), nullable=False),
         Column("head", LargeBinary, nullable=False),
         Column("body", LargeBinary, nullable=False),
@@ -152,11 +166,8 @@ def _timer(metadata: MetaData) -> Table:
     return Table(
         "timer",
         metadata,
-        Column("account", Text, primary_key=True),
-        Column("name", Text, primary_key=True),
-        Column("kind", Text, nullable=False),
-        Column("customer", Text, nullable=False),
-        Column("store", Text, nullable=False),
+        *_keys("account", "name"),
+        *_texts("kind", "customer", "store"),
         Column("due", Instant(), nullable=False),
         Column("generation", Uid(), nullable=False),
         Column("payload", Document(dict[str, Any]), nullable=False),
@@ -173,13 +184,9 @@ def _parked(metadata: MetaData) -> Table:
         "parked",
         metadata,
         Column("seq", SEQ, primary_key=True),
-        Column("account", Text, nullable=False),
-        Column("customer", Text, nullable=False),
-        Column("kind", Text, nullable=False),
-        Column("type", Text, nullable=False),
+        *_texts("account", "customer", "kind", "type"),
         Column("item", LargeBinary, nullable=False),
-        Column("reason", Text, nullable=False),
-        Column("detail", Text, nullable=False),
+        *_texts("reason", "detail"),
         Column("at", Instant(), nullable=False),
         Index("parked_customer", "account", "customer", "seq"),
     )
@@ -189,8 +196,7 @@ def _config(metadata: MetaData) -> Table:
     return Table(
         "config",
         metadata,
-        Column("account", Text, primary_key=True),
-        Column("id", Text, primary_key=True),
+        *_keys("account", "id"),
         Column("type", Text, nullable=False),
         Column("revision", BigInteger, nullable=False),
         Column("deleted", Boolean, nullable=False),
@@ -204,9 +210,7 @@ def _idempotency(metadata: MetaData) -> Table:
     return Table(
         "idempotency",
         metadata,
-        Column("account", Text, primary_key=True),
-        Column("route", Text, primary_key=True),
-        Column("key", Text, primary_key=True),
+        *_keys("account", "route", "key"),
         Column("body_hash", LargeBinary, nullable=False),
         Column("status", Integer, nullable=False),
         Column("answer", LargeBinary, nullable=False),
@@ -253,16 +257,21 @@ def _of_the_house(metadata: MetaData) -> dict[str, Table]:
         "counter": Table(
             "counter",
             metadata,
-            Column("name", Text, primary_key=True),
-            Column("writer", Text, primary_key=True),
+            *_keys("name", "writer"),
             Column("value", BigInteger, nullable=False),
         ),
         "alias": Table(
             "customer_alias",
             metadata,
-            Column("account", Text, primary_key=True),
-            Column("loser", Text, primary_key=True),
+            *_keys("account", "loser"),
             Column("survivor", Text, nullable=False),
+        ),
+        "name": Table(
+            "customer_name",
+            metadata,
+            Column("account", Text, primary_key=True),
+            Column("digest", LargeBinary, primary_key=True),
+            Column("customer", Text, nullable=False),
         ),
     }
 

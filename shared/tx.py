@@ -116,4 +116,6 @@ async def store(tx: Tx, kernel: KernelTables, service: str, writer: str, desk: W
     await desk.store(tx)
     await emit(tx, kernel, service, desk.facts.rows)
     await set_timers(tx, kernel, desk.timers.stored)
+    await tx.upsert_many(kernel.name, desk.namings.stored)
+    await tx.delete_by_keys(kernel.name, desk.namings.removed)
     await count(tx, kernel, writer, {**emitted(desk.facts.rows), **desk.counts})

@@ -12,7 +12,7 @@ from shared.config import stores_of
 from shared.db.base import Tx
 from shared.errors import NotYet, Unavailable
 from shared.events.base import Event, Unreadable
-from shared.events.ingest import CustomerErased, CustomerMerged
+from shared.events.ingest import CustomerErased, CustomerMerged, CustomerNamed
 from shared.observe import METRICS
 from shared.parking import Parking
 from shared.service import Service
@@ -86,7 +86,8 @@ class Judge:
         return resolved
 
     async def _desk(self, tx: Tx, work: Sequence[Work]) -> WorkSet:
-        desk: WorkSet = await self.service.load(tx, [item for item in work if not _unreadable(item)])
+        needing = [item for item in work if not _unreadable(item) and not _naming(item)]
+        desk: WorkSet = await self.service.load(tx, needing)
         desk.stores = await stores_of(tx, self.kernel, work)
         return desk
 
@@ -198,6 +199,11 @@ class Judge:
 
 def _unreadable(item: Work) -> TypeGuard[Event[Any]]:
     return isinstance(item, Event) and isinstance(item.fact, Unreadable)
+
+
+def _naming(item: Work) -> bool:
+    """Whether an item only names somebody, so that none of the service's own rows are needed for it."""
+    return isinstance(item, Event) and isinstance(item.fact, CustomerNamed)
 
 
 def _merges(work: Sequence[Work]) -> list[Event[CustomerMerged]]:

@@ -14,6 +14,7 @@ from shared.errors import Unavailable
 from shared.events.base import Event, Fact, Lane, fact_id
 from shared.events.config import StoreConfigured
 from shared.events.ingest import CustomerMerged
+from shared.tables import NameRow
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -216,6 +217,7 @@ class WorkSet(ABC):
         self.work: Cause
         self.facts: Added[Event[Any]] = Added()
         self.timers: Keyed[tuple[str, str], TimerSet] = Keyed()
+        self.namings: Keyed[tuple[str, bytes], NameRow] = Keyed()
         self.counts: Counter[str] = Counter()
         self.stores: dict[tuple[str, str], StoreConfigured] = {}
         self._counted: list[tuple[str, int]] = []

@@ -40,10 +40,13 @@ _CHECKS = {
     "orders_of_merged_customers": Query(_merged(tables.customer_order)),
     "carts_of_merged_customers": Query(_merged(tables.cart)),
 }
-_SIZES = {
-    name: Query(select(func.count()).select_from(table))
-    for name, table in (("customers", _customer), ("orders", tables.customer_order), ("carts", tables.cart))
-}
+SIZED = (
+    ("customers", _customer),
+    ("orders", tables.customer_order),
+    ("carts", tables.cart),
+    ("products", tables.product),
+)
+_SIZES = {name: Query(select(func.count()).select_from(table)) for name, table in SIZED}
 
 
 async def audit(reader: Reader) -> Audit:

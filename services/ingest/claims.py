@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from shared.events.base import Lane
-from shared.events.ingest import CartLine, Line, Money, Tender
+from shared.events.ingest import CartLine, Line, Money, Tender, Variant
 
 
 class Trust(StrEnum):
@@ -181,6 +181,27 @@ class ConsentClaim(Claim, frozen=True, kw_only=True):
     wording: str = ""
 
 
+class ProductSaid(msgspec.Struct, frozen=True, kw_only=True):
+    """A product as its store describes it; prices of variants in minor units of `currency`."""
+
+    title: str = ""
+    url: str = ""
+    image: str = ""
+    categories: tuple[str, ...] = ()
+    currency: str
+    exponent: int
+    variants: tuple[Variant, ...] = ()
+    available: bool = True
+
+
+class ProductClaim(Claim, frozen=True, kw_only=True):
+    """What a store says of one product; without `said` that it is gone. `updated` orders its claims."""
+
+    external_id: str
+    updated: datetime
+    said: ProductSaid | None
+
+
 class EraseClaim(Claim, frozen=True, kw_only=True):
     """A customer asks to be forgotten."""
 
@@ -191,4 +212,4 @@ class NoticeClaim(Claim, frozen=True, kw_only=True):
     reason: str
 
 
-AnyClaim = OrderClaim | CartClaim | BrowseClaim | CustomerClaim | ConsentClaim | EraseClaim | NoticeClaim
+AnyClaim = OrderClaim | CartClaim | ProductClaim | BrowseClaim | CustomerClaim | ConsentClaim | EraseClaim | NoticeClaim

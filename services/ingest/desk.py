@@ -18,12 +18,14 @@ from services.ingest.records import (
     CustomerRow,
     IdentityKeyRow,
     OrderRow,
+    ProductRow,
     SuppressionRow,
     values,
 )
 from shared.db import Query, Tx, new_id
 from shared.errors import Refused
-from shared.events.ingest import CustomerMerged, ProfileUpdated
+from shared.events.ingest import CustomerMerged, CustomerNamed, ProfileUpdated
+from shared.naming import digest_of as outside_digest
 from shared.tables import AliasRow
 from shared.workset import Added, Keyed, WorkSet
 
@@ -76,7 +78,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class IngestDesk(WorkSet):
-    """The persons, orders and carts of all deliveries of a batch."""
+    """The persons, orders, carts and products of all deliveries of a batch."""
 
     def __init__(self, now: datetime) -> None:
         super().__init__(now)
@@ -84,6 +86,7 @@ class IngestDesk(WorkSet):
         self.names = Keyed[tuple[str, Key], IdentityKeyRow]()
         self.orders = Keyed[tuple[str, str], OrderRow]()
         self.carts = Keyed[tuple[str, str, str], CartRow]()
+        self.products = Keyed[tuple[str, str], ProductRow]()
         self.suppressions = Keyed[tuple[str, bytes], SuppressionRow]()
         self.secrets: dict[str, AccountSecretRow] = {}
         self.aliases = Added[AliasRow]()
@@ -137,6 +140,8 @@ class IngestDesk(WorkSet):
         for key, row in found.names.items():
             if before.get(key) != row:
                 self.names[account, key] = row
+            if before.get(key) is None:
+                self.tell_name(key, found.customer)
         for survivor, loser in found.merges:
             self.tell_merge(survivor, loser)
         for name, person in found.persons.items():
@@ -152,6 +157,12 @@ class IngestDesk(WorkSet):
     def recorded(self) -> datetime:
         """Business time at which the work in hand came in."""
         return getattr(self.work, "recorded", self.now)
+
+    def tell_name(self, key: Key, customer: str) -> None:
+        """Tell whose a store's own customer id is from now on, '' for nobody's; other names stay here."""
+        if key.kind == "customer":
+            digest = outside_digest(self.work.account, key.store, key.value).hex()
+            self.emit(CustomerNamed(digest=digest, customer=customer), customer="", store=key.store)
 
     def tell_merge(self, survivor: str, loser: str) -> None:
         """Tell of a merge, and hand the loser's open carts to the survivor."""
@@ -174,6 +185,7 @@ class IngestDesk(WorkSet):
         await tx.upsert_many(tables.customer_order, self.orders.stored)
         await tx.delete_by_keys(tables.cart, self.carts.removed)
         await tx.upsert_many(tables.cart, self.carts.stored)
+        await tx.upsert_many(tables.product, self.products.stored)
         await tx.upsert_many(tables.suppression, self.suppressions.stored)
         await tx.upsert_many(tables.kernel.alias, self.aliases.rows)
         for alias in self.aliases.rows:

@@ -41,9 +41,10 @@ def erase(desk: IngestDesk, person: CustomerRow, at: datetime, store: str = "") 
         if cart.account == account and cart.customer in everyone:
             del desk.carts[account, cart.store, cart.token]
     _suppress(desk, keys, at)
-    for key in keys:
+    for key in sorted(keys):
         if (account, key) in desk.names:
             del desk.names[account, key]
+            desk.tell_name(key, "")
     for name in everyone:
         desk.erased.append((account, name))
         desk.set_timer("erasure.finish", name, desk.now + IN_FLIGHT, customer=person.id, unguarded=True)

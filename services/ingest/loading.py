@@ -5,23 +5,25 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest import tables
-from services.ingest.claims import AnyClaim, CartClaim, EraseClaim, Key, OrderClaim, Said, Trust
+from services.ingest.claims import AnyClaim, CartClaim, EraseClaim, Key, OrderClaim, ProductClaim, Said, Trust
 from services.ingest.connectors import CONNECTORS, NATIVE, native
 from services.ingest.connectors.base import Connector
 from services.ingest.connectors.native import Native
 from services.ingest.desk import IngestDesk, digest_of
 from services.ingest.dialects import DIALECTS
 from services.ingest.dialects.segment import Segment
-from services.ingest.naming import order_id
+from services.ingest.naming import order_id, product_id
 from services.ingest.records import (
     AccountSecretRow,
     CartRow,
     CustomerRow,
     IdentityKeyRow,
     OrderRow,
+    ProductRow,
     SuppressionRow,
 )
 from services.ingest.tables import Delivery
+from shared import naming
 from shared.config import ConfigList
 from shared.db import Tx
 from shared.errors import Refused
@@ -102,25 +104,42 @@ def _claims(desk: IngestDesk, work: Sequence[Any]) -> Iterable[tuple[str, str, A
                 yield item.account, desk.placed[item.seq], claim
 
 
-async def _load_claimed(tx: Tx, desk: IngestDesk, work: Sequence[Any]) -> None:
-    """Names, orders, carts and suppressions that the claims of a batch speak of."""
-    names: set[tuple[str, Key]] = set()
-    orders: set[tuple[str, str]] = set()
-    carts: set[tuple[str, str, str]] = set()
-    for account, store, claim in _claims(desk, work):
-        names.update((account, key) for key in claim.keys)
+class _Spoken:
+    """What the claims of a batch speak of, by key."""
+
+    def __init__(self) -> None:
+        self.names: set[tuple[str, Key]] = set()
+        self.orders: set[tuple[str, str]] = set()
+        self.carts: set[tuple[str, str, str]] = set()
+        self.products: set[tuple[str, str]] = set()
+
+    def of(self, account: str, store: str, claim: AnyClaim) -> None:
+        """Note what one claim speaks of."""
+        self.names.update((account, key) for key in claim.keys)
         if isinstance(claim, OrderClaim):
-            orders.add((account, order_id(account, store, claim.external_id)))
-            names.add((account, Key("order", store, claim.external_id)))
-            carts.update((account, store, token) for token in (claim.cart_token, claim.checkout_token) if token)
+            self.orders.add((account, order_id(account, store, claim.external_id)))
+            self.names.add((account, Key("order", store, claim.external_id)))
+            tokens = (claim.cart_token, claim.checkout_token)
+            self.carts.update((account, store, token) for token in tokens if token)
         elif isinstance(claim, CartClaim):
-            carts.add((account, store, claim.token))
-    await _load_names(tx, desk, names)
-    for order in await tx.fetch_by_keys(tables.customer_order, orders, OrderRow):
+            self.carts.add((account, store, claim.token))
+        elif isinstance(claim, ProductClaim):
+            self.products.add((account, product_id(account, store, claim.external_id)))
+
+
+async def _load_claimed(tx: Tx, desk: IngestDesk, work: Sequence[Any]) -> None:
+    """Names, orders, carts, products and suppressions that the claims of a batch speak of."""
+    spoken = _Spoken()
+    for account, store, claim in _claims(desk, work):
+        spoken.of(account, store, claim)
+    await _load_names(tx, desk, spoken.names)
+    for order in await tx.fetch_by_keys(tables.customer_order, spoken.orders, OrderRow):
         desk.orders.loaded((order.account, order.id), order)
-    for cart in await tx.fetch_by_keys(tables.cart, carts, CartRow):
+    for cart in await tx.fetch_by_keys(tables.cart, spoken.carts, CartRow):
         desk.carts.loaded((cart.account, cart.store, cart.token), cart)
-    digests = [(account, digest_of(desk.secrets[account].hash_key, key)) for account, key in names]
+    for product in await tx.fetch_by_keys(tables.product, spoken.products, ProductRow):
+        desk.products.loaded((product.account, product.id), product)
+    digests = [(account, digest_of(desk.secrets[account].hash_key, key)) for account, key in spoken.names]
     for row in await tx.fetch_by_keys(tables.suppression, digests, SuppressionRow):
         desk.suppressions.loaded((row.account, row.digest), row)
 
@@ -143,9 +162,8 @@ async def _load_called(tx: Tx, desk: IngestDesk, calls: Sequence[Command]) -> No
 
 def external(name: str) -> Key | None:
     """The key that `ext:<store>:<the store's id>` stands for; None for any other name."""
-    kind, _, rest = name.partition(":")
-    store, _, value = rest.partition(":")
-    return Key("customer", store, value) if kind == "ext" and store and value else None
+    parts = naming.external(name)
+    return None if parts is None else Key("customer", *parts)
 
 
 async def _load_persons(tx: Tx, desk: IngestDesk) -> None:

@@ -46,9 +46,10 @@ def split(desk: IngestDesk, survivor: str, merged: str) -> str:
     contact = {str(key.kind): Told(key.value, desk.now) for key in sorted(leaving) if key.kind in {"email", "phone"}}
     keys = tuple(sorted(leaving))
     new = CustomerRow(person.account, new_id("cus"), loser.recorded, keys=keys, verified=True, profile=contact)
-    for key in leaving:
+    for key in keys:
         held = desk.names[person.account, key]
         desk.names[person.account, key] = replace(held, customer=new.id, origin=new.id)
+        desk.tell_name(key, new.id)
         person = without(person, key)
     desk.customers[person.account, person.id] = person
     desk.customers[new.account, new.id] = new

@@ -7,6 +7,8 @@ import msgspec
 from services.ingest.carts import CartState
 from services.ingest.claims import Key, KeyKind, Trust
 from services.ingest.orders import OrderState
+from services.ingest.products import ProductState
+from shared.events.ingest import Product
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -93,6 +95,19 @@ class CartRow(msgspec.Struct, frozen=True):
     state: CartState
 
 
+class ProductRow(msgspec.Struct, frozen=True):
+    """One product: revision 0 means that only its removal was heard of so far."""
+
+    account: str
+    id: str
+    store: str
+    external_id: str
+    revision: int
+    recorded: datetime
+    product: Product
+    state: ProductState
+
+
 class SuppressionRow(msgspec.Struct, frozen=True, gc=False):
     """Keyed hash of a name that was erased at `at`: what happened before is discarded."""
 
@@ -102,7 +117,10 @@ class SuppressionRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class SourceRow(msgspec.Struct, frozen=True, gc=False):
-    """Where a store's deliveries come from; `kind` names the connector or dialect."""
+    """Where a store's deliveries come from; `kind` names the connector or dialect.
+
+    After the app was uninstalled (`uninstalled_at`) only privacy requests of it still count.
+    """
 
     account: str
     id: str
@@ -111,6 +129,7 @@ class SourceRow(msgspec.Struct, frozen=True, gc=False):
     name: str
     active: bool
     recorded: datetime
+    uninstalled_at: datetime | None = None
 
 
 class SecretRow(msgspec.Struct, frozen=True, gc=False):

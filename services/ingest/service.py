@@ -58,6 +58,7 @@ ingest = Service(
         "/v1/customers",
         "/v1/orders",
         "/v1/carts",
+        "/v1/products",
         "/v1/deliveries",
     ),
     documents=documents,

@@ -9,9 +9,11 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData
 from services.ingest.carts import CartState
 from services.ingest.claims import Key
 from services.ingest.orders import OrderState
+from services.ingest.products import ProductState
 from services.ingest.records import ConsentHeld, Told
 from shared.db import Document, Instant, Uid
 from shared.events import Lane
+from shared.events.ingest import Product
 from shared.tables import SEQ, attach
 
 
@@ -128,6 +130,20 @@ cart = Table(
     Index("cart_customer", "account", "customer", "open"),
 )
 
+product = Table(
+    "product",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("store", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("recorded", Instant(), nullable=False),
+    Column("product", Document(Product), nullable=False),
+    Column("state", Document(ProductState), nullable=False),
+    Index("product_recorded", "account", "recorded", "id"),
+)
+
 suppression = Table(
     "suppression",
     metadata,
@@ -146,6 +162,7 @@ source = Table(
     Column("name", Text, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("recorded", Instant(), nullable=False),
+    Column("uninstalled_at", Instant()),
     Index("source_id", "id", unique=True),
 )
 

@@ -11,6 +11,7 @@ from services.ingest.claims import (
     EraseClaim,
     NoticeClaim,
     OrderClaim,
+    ProductClaim,
     Trust,
 )
 from services.ingest.desk import IngestDesk, Outcome
@@ -19,10 +20,11 @@ from services.ingest.profiles import take_consent, take_profile
 from services.ingest.tables import Delivery
 from services.ingest.taking_carts import take_cart
 from services.ingest.taking_orders import take_order
+from services.ingest.taking_products import take_product
 from shared.errors import Refused
 from shared.events.ingest import BehaviourRecorded, ProductViewed
 
-VERIFIED_ONLY = (OrderClaim, EraseClaim)
+VERIFIED_ONLY = (OrderClaim, ProductClaim, EraseClaim)
 _BEST = ("waiting", "translated", "dropped")
 
 
@@ -75,6 +77,7 @@ def _browse(claim: BrowseClaim, desk: IngestDesk, store: str, trust: Trust) -> O
 _HANDLERS: dict[type[AnyClaim], Callable[..., Outcome]] = {
     OrderClaim: take_order,
     CartClaim: take_cart,
+    ProductClaim: take_product,
     BrowseClaim: _browse,
     CustomerClaim: take_profile,
     ConsentClaim: take_consent,

@@ -10,7 +10,7 @@ from services.loyalty import drafts, holds, redemptions, tables, views, wallets
 from services.loyalty.desk import Desk
 from services.loyalty.records import Hold, Redemption, Transaction
 from services.loyalty.versions import versions_of
-from shared.access import Caller, MemberOrServer, ServerKey, customer_named
+from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.errors import not_found
 from shared.web import MOST_PER_PAGE, answer, perform, reading
 from shared.workset import Command
@@ -20,7 +20,7 @@ KEYED: dict[str, Any] = {"x-idempotency": "key"}
 MOST_POINTS = 1_000_000_000
 Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
 Cursor = Annotated[str, Query(max_length=400)]
-Name = Annotated[str, Path(max_length=80)]
+Name = Annotated[str, Path(max_length=700)]
 
 
 class Asked(BaseModel):
@@ -33,7 +33,7 @@ class RedeemBody(Asked):
     """Points to spend; a server names the customer, a member's own token need not."""
 
     points: Annotated[int, Field(ge=1, le=MOST_POINTS)]
-    customer: Annotated[str, Field(max_length=80)] = "me"
+    customer: Annotated[str, Field(max_length=700)] = "me"
 
 
 class HoldBody(RedeemBody):
@@ -49,7 +49,7 @@ class ReverseBody(Asked):
 class AdjustBody(Asked):
     """Points to give or take by hand, by whom and why."""
 
-    customer: Annotated[str, Field(max_length=80)]
+    customer: Annotated[str, Field(max_length=700)]
     points: Annotated[int, Field(ge=-MOST_POINTS, le=MOST_POINTS)]
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     actor: Annotated[str, Field(min_length=1, max_length=200)]
@@ -57,8 +57,9 @@ class AdjustBody(Asked):
 
 
 async def _named(request: Request, caller: Caller, name: str) -> str:
+    named = await customer_of(request, caller, name)
     async with reading(request) as reader:
-        return await views.survivor(reader, caller.account, customer_named(caller, name))
+        return await views.survivor(reader, caller.account, named)
 
 
 @router.get("/v1/members/{customer}")
@@ -98,7 +99,7 @@ async def redeem(request: Request, body: RedeemBody, caller: MemberOrServer) -> 
     return await perform(
         request,
         caller=caller,
-        customer=customer_named(caller, body.customer),
+        customer=await customer_of(request, caller, body.customer),
         judge=lambda command, desk: redemptions.redeem(command, desk, body.points),
         status=201,
     )
@@ -126,7 +127,7 @@ async def hold(request: Request, body: HoldBody, caller: MemberOrServer) -> Resp
     return await perform(
         request,
         caller=caller,
-        customer=customer_named(caller, body.customer),
+        customer=await customer_of(request, caller, body.customer),
         judge=lambda command, desk: holds.hold(command, desk, body.points, body.seconds),
         status=201,
     )
@@ -166,7 +167,7 @@ async def adjust(request: Request, body: AdjustBody, caller: ServerKey) -> Respo
     return await perform(
         request,
         caller=caller,
-        customer=customer_named(caller, body.customer),
+        customer=await customer_of(request, caller, body.customer),
         judge=lambda command, desk: redemptions.adjust(
             command, desk, body.points, body.reason, body.actor, qualifies=body.qualifies
         ),

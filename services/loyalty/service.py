@@ -7,6 +7,7 @@ from services.loyalty.holds import release_overdue
 from services.loyalty.merging import forget_member, merge_members
 from services.loyalty.upkeep import announce_expiry, expire_lots, mature_lots, review_tier
 from shared.events import ingest
+from shared.naming import keep_name
 from shared.service import Service
 
 loyalty = Service(
@@ -24,6 +25,7 @@ loyalty = Service(
         ingest.OrderRefunded: rate_order,
         ingest.OrderDisputed: rate_order,
         ingest.OrderDisputeWon: rate_order,
+        ingest.CustomerNamed: keep_name,
         ingest.CustomerMerged: merge_members,
         ingest.CustomerErased: forget_member,
     },

@@ -10,7 +10,7 @@ from services.notifications.channels.base import Fate, Outcome
 from services.notifications.desk import Desk
 from services.notifications.ledger import note
 from services.notifications.records import Contact, MessageState
-from shared.access import Caller, MemberOrServer, ServerKey, customer_named
+from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.errors import Refused, not_found
 from shared.web import MOST_PER_PAGE, answer, perform, reading
 from shared.workset import Command
@@ -20,7 +20,7 @@ router.include_router(pages.router)
 KEYED: dict[str, Any] = {"x-idempotency": "key"}
 Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
 Cursor = Annotated[str, Query(max_length=400)]
-Name = Annotated[str, Query(max_length=80)]
+Name = Annotated[str, Query(max_length=700)]
 
 
 class OutcomeBody(BaseModel):
@@ -32,13 +32,14 @@ class OutcomeBody(BaseModel):
 
 
 async def _named(request: Request, caller: Caller, name: str) -> str:
+    named = await customer_of(request, caller, name)
     async with reading(request) as reader:
-        return await views.survivor(reader, caller.account, customer_named(caller, name))
+        return await views.survivor(reader, caller.account, named)
 
 
 @router.get("/v1/contacts/{customer}")
 async def get_contact(
-    request: Request, customer: Annotated[str, Path(max_length=80)], caller: MemberOrServer
+    request: Request, customer: Annotated[str, Path(max_length=700)], caller: MemberOrServer
 ) -> Response:
     """What is known of a contact: address, language, zone, consents and suppressions."""
     named = await _named(request, caller, customer)
@@ -52,7 +53,7 @@ async def get_contact(
 @router.get("/v1/contacts/{customer}/consents")
 async def list_consents(
     request: Request,
-    customer: Annotated[str, Path(max_length=80)],
+    customer: Annotated[str, Path(max_length=700)],
     caller: MemberOrServer,
     limit: Limit = 50,
     cursor: Cursor = "",

@@ -22,6 +22,7 @@ from services.notifications.steps import take_step
 from shared.events import ingest
 from shared.events.loyalty import OrderRated
 from shared.events.scoring import SegmentEntered
+from shared.naming import keep_name
 from shared.service import Service
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ notifications = Service(
         SegmentEntered: follow,
         ingest.ProfileUpdated: update_profile,
         ingest.ConsentChanged: change_consent,
+        ingest.CustomerNamed: keep_name,
         ingest.CustomerMerged: merge_contacts,
         ingest.CustomerErased: forget_customer,
     },

@@ -15,7 +15,7 @@ from services.scoring.scores import Terms
 from services.scoring.segments import DEFINITIONS, Segment
 from services.scoring.views import scores_of
 from shared import db
-from shared.access import ServerKey, customer_named
+from shared.access import ServerKey, customer_of
 from shared.db.base import Reader
 from shared.errors import not_found
 from shared.tables import AliasRow
@@ -68,7 +68,7 @@ async def customer_scores(
     margin: Margin = 1.0,
 ) -> Response:
     """One customer's scores as of now, each with its reasons."""
-    name = customer_named(caller, customer)
+    name = await customer_of(request, caller, customer)
     async with reading(request) as reader:
         members = await _named(reader, caller.account, name)
         served = await served_of(reader, caller.account)

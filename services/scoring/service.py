@@ -14,7 +14,8 @@ from services.scoring.handlers import (
 )
 from services.scoring.refits import Refits
 from services.scoring.routes import router
-from shared.events.ingest import ORDER_FACTS, CustomerErased, CustomerMerged
+from shared.events.ingest import ORDER_FACTS, CustomerErased, CustomerMerged, CustomerNamed
+from shared.naming import keep_name
 from shared.service import Service
 
 scoring = Service(
@@ -25,6 +26,7 @@ scoring = Service(
     load=load,
     reactions={
         **dict.fromkeys(ORDER_FACTS, take_order),
+        CustomerNamed: keep_name,
         CustomerMerged: merge_customers,
         CustomerErased: forget_customer,
     },

@@ -16,6 +16,8 @@ from services.ingest.claims import (
     CustomerClaim,
     Key,
     OrderClaim,
+    ProductClaim,
+    ProductSaid,
     Rank,
     RefundedLine,
     RefundSaid,
@@ -35,9 +37,9 @@ from services.ingest.connectors.base import (
 from services.ingest.moments import clamp
 from services.ingest.money import currency_of, exponent_of
 from shared.errors import Invalid, Refused
-from shared.events.ingest import CartLine, Line, Tender
+from shared.events.ingest import CartLine, Line, Tender, Variant
 
-SERVER_ONLY = frozenset({"purchase", "refund", "consent"})
+SERVER_ONLY = frozenset({"purchase", "refund", "consent", "product"})
 _PROFILE = ("email", "phone", "first_name", "last_name", "locale", "zone", "country", "birthday")
 
 
@@ -223,6 +225,23 @@ def _consent(said: Said, event: events.ConsentEvent, at: datetime) -> list[AnyCl
     return [claim, *_about(keys, data.customer, at)]
 
 
+def _product(said: Said, event: events.ProductEvent, at: datetime) -> list[AnyClaim]:
+    data = event.data
+    currency = currency_of(data.currency, said.currency)
+    described = ProductSaid(
+        title=data.title,
+        url=data.url,
+        image=data.image,
+        categories=data.categories,
+        currency=currency,
+        exponent=exponent_of(currency),
+        variants=tuple(Variant(**variant.model_dump()) for variant in data.variants),
+        available=data.available,
+    )
+    content = None if data.removed else described
+    return [ProductClaim(at=at, external_id=data.product, updated=data.updated_at or at, said=content)]
+
+
 _TYPES: dict[str, Callable[[Said, Any, datetime], list[AnyClaim]]] = {
     "purchase": _purchase,
     "refund": _refund,
@@ -231,4 +250,5 @@ _TYPES: dict[str, Callable[[Said, Any, datetime], list[AnyClaim]]] = {
     "browse": _browse,
     "customer": _customer,
     "consent": _consent,
+    "product": _product,
 }

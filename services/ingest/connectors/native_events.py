@@ -171,6 +171,31 @@ class Permission(Part):
     wording: Text = ""
 
 
+class Form(Part):
+    """One form a product is sold in; `price` in minor units."""
+
+    id: Id
+    sku: Text = ""
+    title: Text = ""
+    price: Minor = 0
+    available: bool | None = None
+
+
+class Description(Part):
+    """A product as it is now; `removed` once the store does not list it any more."""
+
+    product: Id
+    title: Text = ""
+    url: Text = ""
+    image: Text = ""
+    categories: tuple[Text, ...] = ()
+    currency: Text | None = None
+    variants: tuple[Form, ...] = Field(default=(), max_length=2000)
+    available: bool = True
+    removed: bool = False
+    updated_at: AwareDatetime | None = None
+
+
 class Envelope(Part):
     """The CloudEvents attributes we read; `store` is our store id where the key does not say it."""
 
@@ -223,5 +248,12 @@ class ConsentEvent(Envelope):
     data: Permission
 
 
-NativeEvent = PurchaseEvent | RefundEvent | CartEvent | BrowseEvent | CustomerEvent | ConsentEvent
+class ProductEvent(Envelope):
+    """`product`."""
+
+    type: Literal["product"]
+    data: Description
+
+
+NativeEvent = PurchaseEvent | RefundEvent | CartEvent | BrowseEvent | CustomerEvent | ConsentEvent | ProductEvent
 ADAPTER: TypeAdapter[NativeEvent] = TypeAdapter(Annotated[NativeEvent, Field(discriminator="type")])

@@ -21,6 +21,7 @@ from services.ingest.claims import (
 from services.ingest.connectors import shopify_payloads as payloads
 from services.ingest.connectors.base import Connector, customer_key, decode, email_key, named, phone_key
 from services.ingest.connectors.shopify_orders import order_claim, refund_claim
+from services.ingest.connectors.shopify_products import product_claim
 from services.ingest.moments import maybe, moment
 from services.ingest.money import currency_of, exponent_of, to_minor
 from shared.errors import Refused
@@ -31,6 +32,7 @@ _order = msgspec.json.Decoder(payloads.Order)
 _refund = msgspec.json.Decoder(payloads.Refund)
 _cart = msgspec.json.Decoder(payloads.Cart)
 _customer = msgspec.json.Decoder(payloads.Customer)
+_product = msgspec.json.Decoder(payloads.Product)
 _privacy = msgspec.json.Decoder(payloads.Privacy)
 
 
@@ -82,6 +84,10 @@ def _orders(said: Said) -> list[AnyClaim]:
 
 def _refunds(said: Said) -> list[AnyClaim]:
     return [refund_claim(said, decode(said.raw, _refund))]
+
+
+def _products(said: Said) -> list[AnyClaim]:
+    return [product_claim(said, decode(said.raw, _product))]
 
 
 def _carts(said: Said) -> list[AnyClaim]:
@@ -208,6 +214,7 @@ _TOPICS: tuple[tuple[str, Callable[[Said], list[AnyClaim]]], ...] = (
     ("refunds/", _refunds),
     ("checkouts/", _carts),
     ("carts/", _carts),
+    ("products/", _products),
     ("customers/redact", _redact),
     ("customers/data_request", _notice),
     ("customers", _customers),

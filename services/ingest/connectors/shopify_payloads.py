@@ -190,6 +190,38 @@ class Cart(Payload, frozen=True, kw_only=True):
     customer_locale: str | None = None
 
 
+class ProductVariant(Payload, frozen=True, kw_only=True):
+    """One form a product is sold in."""
+
+    id: Id = None
+    sku: str | None = None
+    title: str | None = None
+    price: Decimal | None = None
+    inventory_quantity: int | None = None
+    inventory_management: str | None = None
+    inventory_policy: str | None = None
+
+
+class Picture(Payload, frozen=True, kw_only=True):
+    """A picture of a product."""
+
+    src: str | None = None
+
+
+class Product(Payload, frozen=True, kw_only=True):
+    """A product; of one that was deleted only the id is told."""
+
+    id: Id = None
+    title: str | None = None
+    handle: str | None = None
+    product_type: str | None = None
+    status: str | None = None
+    published_at: str | None = None
+    updated_at: str | None = None
+    image: Picture | None = None
+    variants: list[ProductVariant] = []
+
+
 class Privacy(Payload, frozen=True, kw_only=True):
     """A request about somebody's personal data."""
 

@@ -3,9 +3,11 @@
 from fastapi import APIRouter
 
 from services.ingest.routes.customers import router as customers
+from services.ingest.routes.deliveries import router as deliveries
 from services.ingest.routes.made import router as made
+from services.ingest.routes.products import router as products
 from services.ingest.routes.setting_up import router as setting_up
 
 router = APIRouter()
-for part in (setting_up, customers, made):
+for part in (setting_up, customers, made, products, deliveries):
     router.include_router(part)

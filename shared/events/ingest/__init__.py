@@ -1,6 +1,7 @@
 """Facts of ingest: orders, carts, products, customers and their consent, as the stores tell them."""
 
 from shared.events.ingest.behaviour import (
+    ActivityReported,
     BehaviourRecorded,
     ProductViewed,
 )
@@ -16,6 +17,7 @@ from shared.events.ingest.customers import (
     ConsentChanged,
     CustomerErased,
     CustomerMerged,
+    CustomerNamed,
     CustomerSplit,
     ProfileUpdated,
 )
@@ -37,11 +39,13 @@ from shared.events.ingest.orders import (
     OrderUpdated,
     Tender,
 )
+from shared.events.ingest.products import Product, ProductUpdated, Variant
 from shared.events.ingest.topic import TOPIC
 
 __all__ = [
     "ORDER_FACTS",
     "TOPIC",
+    "ActivityReported",
     "BehaviourRecorded",
     "Cart",
     "CartEmptied",
@@ -52,6 +56,7 @@ __all__ = [
     "ConsentChanged",
     "CustomerErased",
     "CustomerMerged",
+    "CustomerNamed",
     "CustomerSplit",
     "Line",
     "Money",
@@ -67,7 +72,10 @@ __all__ = [
     "OrderRefunded",
     "OrderStatus",
     "OrderUpdated",
+    "Product",
+    "ProductUpdated",
     "ProductViewed",
     "ProfileUpdated",
     "Tender",
+    "Variant",
 ]

@@ -28,3 +28,17 @@ class BehaviourRecorded(Fact, frozen=True, kw_only=True):
     topic: ClassVar[str] = TOPIC
     name: str
     properties: dict[str, str | int | float | bool | None] = msgspec.field(default_factory=dict)
+
+
+@fact
+class ActivityReported(Fact, frozen=True, kw_only=True):
+    """The store vouches that a customer did something: a review, a survey, a check-in, whatever `name` it gives.
+
+    `reference` is the thing's own id ('' for none): the same activity told twice counts once.
+    """
+
+    type: ClassVar[str] = "activity.reported"
+    topic: ClassVar[str] = TOPIC
+    name: str
+    reference: str = ""
+    properties: dict[str, str | int | float | bool | None] = msgspec.field(default_factory=dict)

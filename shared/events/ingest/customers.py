@@ -40,6 +40,20 @@ class ConsentChanged(Fact, frozen=True, kw_only=True):
 
 
 @fact
+class CustomerNamed(Fact, frozen=True, kw_only=True):
+    """A store's own id of a customer means `customer` from now on ('': nobody any more); only its digest travels.
+
+    All names of an account go in one line, so that the newest word on each comes last.
+    """
+
+    type: ClassVar[str] = "customer.named"
+    archived: ClassVar[bool] = False
+    topic: ClassVar[str] = TOPIC
+    digest: str
+    customer: str
+
+
+@fact
 class CustomerMerged(Fact, frozen=True, kw_only=True):
     """Two customers turned out to be one: `loser` is from now on the event's customer."""
 

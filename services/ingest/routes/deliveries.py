@@ -1,0 +1,78 @@
+"""Deliveries over HTTP: what sources told us, what became of it, and taking it in again."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import bindparam, select
+
+from services.ingest import tables
+from services.ingest.reprocessing import check, take_again
+from services.ingest.routes.changing import KEYED, change
+from services.ingest.routes.listing import Cursor, Limit
+from services.ingest.tables import Delivery
+from shared.access import ServerKey
+from shared.db import Query as Compiled
+from shared.db import Tx
+from shared.errors import not_found
+from shared.web import answer, page, read_cursor, reading, running_of
+
+router = APIRouter(tags=["deliveries"])
+_delivery = tables.delivery
+_DELIVERIES = (
+    select(*_delivery.columns)
+    .where(_delivery.c.account == bindparam("account"), _delivery.c.seq > bindparam("after"))
+    .order_by(_delivery.c.seq)
+    .limit(bindparam("most"))
+)
+_ALL_DELIVERIES = Compiled(_DELIVERIES)
+_DELIVERIES_BY = Compiled(_DELIVERIES.where(_delivery.c.verdict == bindparam("verdict")))
+
+
+def delivery_view(row: Delivery) -> dict[str, Any]:
+    """A delivery as the API shows it."""
+    return {
+        "id": str(row.id),
+        "source": row.source,
+        "store": row.store,
+        "kind": row.kind,
+        "lane": row.lane,
+        "recorded_at": row.recorded,
+        "verdict": row.verdict or "untaken",
+        "reason": row.reason,
+        "customer": row.customer,
+        "raw": row.raw.decode("utf-8", "replace"),
+    }
+
+
+@router.get("/v1/deliveries")
+async def list_deliveries(
+    request: Request, caller: ServerKey, verdict: str = "", limit: Limit = 50, cursor: Cursor = ""
+) -> Response:
+    """What sources told us and what became of it; `verdict=quarantined` for what could not be understood."""
+    after = read_cursor(cursor, tuple[int])[0] if cursor else 0
+    given: dict[str, Any] = {"account": caller.account, "after": after, "most": limit + 1}
+    async with reading(request) as reader:
+        if verdict:
+            rows = await reader.fetch(_DELIVERIES_BY, verdict="" if verdict == "untaken" else verdict, **given)
+        else:
+            rows = await reader.fetch(_ALL_DELIVERIES, **given)
+    listed = page([Delivery(*row) for row in rows], limit, lambda row: (row.seq,))
+    data = [delivery_view(row) for row in listed.data]
+    return answer({"data": data, "next_cursor": listed.next_cursor, "has_more": listed.has_more})
+
+
+@router.post("/v1/deliveries/{delivery}/reprocess", openapi_extra=KEYED)
+async def reprocess(request: Request, delivery: UUID, caller: ServerKey) -> Response:
+    """Have a delivery taken in again, after what was wrong has been mended; what it told before is only corrected."""
+    running = running_of(request)
+
+    async def act(tx: Tx) -> Any:
+        rows = await tx.fetch_by_keys(tables.delivery, [(delivery,)], Delivery, by=("id",))
+        if not rows or rows[0].account != caller.account:
+            raise not_found("delivery", str(delivery))
+        check(rows[0])
+        await take_again(tx, running.writer, rows)
+        return {"id": str(delivery), "verdict": "untaken"}
+
+    return await change(request, caller.account, act)
