@@ -162,7 +162,11 @@ class Runtime:
                 "housekeeping": one.housekeeping.step,
                 **{name: loop.step for name, loop in one.loops.items()},
             }
-            paces = {"inbox": Pace(rest=0), **{name: getattr(loop, "pace", Pace()) for name, loop in one.loops.items()}}
+            paces = {
+                "inbox": Pace(rest=0),
+                "relay": Pace(emits=False),
+                **{name: getattr(loop, "pace", Pace()) for name, loop in one.loops.items()},
+            }
             for name, step in steps.items():
                 state = LoopState(one.service.name, name)
                 self.states.append(state)
@@ -175,7 +179,9 @@ class Runtime:
         async def keep() -> None:
             back_off = 0.1
             while not self.stopping.is_set():
-                worked = await self._one_step(one, state, step)
+                worked = await self._one_step(state, step)
+                if worked and pace.emits:
+                    one.relay.news.set()
                 if worked is None:
                     await self._rest(back_off)
                     back_off = min(pace.back_off, back_off * 2)
@@ -185,7 +191,7 @@ class Runtime:
 
         return keep
 
-    async def _one_step(self, one: Running, state: LoopState, step: Callable[[], Awaitable[int]]) -> int | None:
+    async def _one_step(self, state: LoopState, step: Callable[[], Awaitable[int]]) -> int | None:
         """Step once; gives how much was done, None when the loop has to back off."""
         try:
             worked = await step()
@@ -199,8 +205,6 @@ class Runtime:
             return None
         state.waiting_for = state.failure = ""
         state.last_good = machine_seconds()
-        if worked and state.name != "relay":
-            one.relay.news.set()
         return worked
 
     async def _idle(self, one: Running, state: LoopState, pace: Pace) -> None:

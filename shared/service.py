@@ -29,10 +29,14 @@ class Loop(Protocol):
 
 
 class Pace(NamedTuple):
-    """How long a loop rests when it had nothing to do, and at most backs off after failures; machine seconds."""
+    """How long a loop rests when it had nothing to do, and at most backs off after failures, in machine seconds.
+
+    `emits` is false where a step never leaves a fact for the relay.
+    """
 
     rest: float = 0.1
     back_off: float = 5.0
+    emits: bool = True
 
 
 MakeLoop = Callable[["Running"], Loop]

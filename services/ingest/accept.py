@@ -1,44 +1,55 @@
 """Accept: deliveries are on disk before they are answered, many requests in one commit."""
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
-from services.ingest.tables import Head, delivery
-from shared import tx as carrying
-from shared.db.base import Tx
+from services.ingest.tables import Head, delivery, kernel
+from shared.db.appending import Appending, Bundle, Tally
 from shared.errors import Unavailable
 from shared.events import Lane
 from shared.observe import METRICS
+from shared.service import Pace
 
 if TYPE_CHECKING:
     from shared.running import Running
 
 MOST_ROWS = 2000
 MOST_WAITING = 50_000
-VARYING = ("id", "head", "raw")
-_encode = msgspec.json.Encoder().encode
+MOST_IDLE_SECONDS = 0.5
+COUNTED = "deliveries:"
+DELIVERIES = Appending(
+    delivery,
+    kernel.counter,
+    own=("id", "raw"),
+    shared=("account", "source", "store", "lane", "head"),
+    stamped="recorded",
+    same={"verdict": "", "reason": "", "customer": ""},
+)
 
 
 class Parcel(msgspec.Struct):
-    """What one request hands in: (id, raw bytes) of the events of one source, and what they share."""
+    """What one request hands in: ids and raw bytes of the events of one source, and what they share."""
 
     account: str
     source: str
     store: str
     lane: Lane
     head: Head
-    events: Sequence[tuple[UUID, bytes]]
+    ids: Sequence[UUID]
+    raws: Sequence[bytes]
     rejected: int
     done: "asyncio.Future[set[UUID]]"
 
 
 class Accept:
     """The queue between requests and commits: a flush begins when the last one has returned, without a timer."""
+
+    pace = Pace(emits=False)
 
     def __init__(self, running: "Running") -> None:
         self._running = running
@@ -48,7 +59,7 @@ class Accept:
 
     async def put(self, parcel: Parcel) -> set[UUID]:
         """Wait until the parcel is committed; gives the ids that were new; raises Unavailable when too much waits."""
-        number = len(parcel.events)
+        number = len(parcel.ids)
         if self._waiting + number > MOST_WAITING:
             raise Unavailable("too much is waiting to be written")
         self._waiting += number
@@ -62,19 +73,24 @@ class Accept:
     async def step(self) -> int:
         """Write one batch of what is waiting; gives the number of deliveries."""
         if not self._queue:
-            self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), 0.5)
-            except TimeoutError:
-                return 0
-        return await self._flush(self._take())
+            await self._news()
+        return await self._flush(self._take()) if self._queue else 0
+
+    async def _news(self) -> None:
+        """Wait for a parcel, or so long that the loop may look whether it is to end."""
+        self._wake.clear()
+        waker = asyncio.get_running_loop().call_later(MOST_IDLE_SECONDS, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            waker.cancel()
 
     def _take(self) -> list[Parcel]:
         taken: list[Parcel] = []
         rows = 0
         while self._queue and rows < MOST_ROWS:
             taken.append(self._queue.popleft())
-            rows += len(taken[-1].events)
+            rows += len(taken[-1].ids)
         return taken
 
     async def _flush(self, parcels: list[Parcel]) -> int:
@@ -86,11 +102,12 @@ class Accept:
         except Exception as error:  # noqa: BLE001 - one bad row must not fail the other requests
             return await self._halved(parcels, error)
         for parcel in parcels:
-            mine = {id_ for id_, _ in parcel.events if id_ in new}
-            new -= mine
+            mine = set(parcel.ids) if new is None else new.intersection(parcel.ids)
+            if new is not None:
+                new -= mine  # what two parcels bring is new for the first only
             if not parcel.done.done():
                 parcel.done.set_result(mine)
-        return sum(len(parcel.events) for parcel in parcels)
+        return sum(len(parcel.ids) for parcel in parcels)
 
     async def _halved(self, parcels: list[Parcel], error: Exception) -> int:
         if len(parcels) == 1:
@@ -99,38 +116,26 @@ class Accept:
         middle = len(parcels) // 2
         return await self._flush(parcels[:middle]) + await self._flush(parcels[middle:])
 
-    async def _write(self, parcels: Sequence[Parcel]) -> set[UUID]:
-        async with self._running.db.write(first=True) as tx:
-            new = await self._insert(tx, parcels)
-            handed = sum(len(parcel.events) for parcel in parcels)
-            rejected = sum(parcel.rejected for parcel in parcels)
-            counts = Counter(
-                {
-                    "deliveries:received": handed + rejected,
-                    "deliveries:accepted": len(new),
-                    "deliveries:duplicate": handed - len(new),
-                    "deliveries:rejected": rejected,
-                }
-            )
-            await carrying.count(tx, self._running.kernel, self._running.writer, counts)
-        for name, number in counts.items():
-            METRICS.deliveries.labels(name.removeprefix("deliveries:")).inc(number)
-        return new
+    async def _write(self, parcels: Sequence[Parcel]) -> set[UUID] | None:
+        """Put the parcels' rows where they were not yet; gives the ids that were new, None for all of them."""
+        handed = sum(len(parcel.ids) for parcel in parcels)
+        rejected = sum(parcel.rejected for parcel in parcels)
+        tallies = [
+            Tally(f"{COUNTED}received", handed + rejected, 0),
+            Tally(f"{COUNTED}accepted", 0, 1),
+            Tally(f"{COUNTED}duplicate", handed, -1),
+            Tally(f"{COUNTED}rejected", rejected, 0),
+        ]
+        bundles = [Bundle((each.ids, each.raws), _shared(each)) for each in parcels]
+        new = await self._running.db.append(DELIVERIES, bundles, tallies, self._running.writer)
+        number = handed if new is None else len(new)
+        for tally in tallies:
+            METRICS.deliveries.labels(tally.name.removeprefix(COUNTED)).inc(tally.of(number))
+        return None if new is None else set(new)
 
-    async def _insert(self, tx: Tx, parcels: Sequence[Parcel]) -> set[UUID]:
-        """One statement for each source, its rows in the order they came; recorded by the database's clock."""
-        recorded = await tx.machine_now() + self._running.clock.offset
-        groups: dict[tuple[str, str, str, Lane], list[tuple[UUID, msgspec.Raw, bytes]]] = {}
-        for parcel in parcels:
-            head = msgspec.Raw(_encode(parcel.head))
-            group = groups.setdefault((parcel.account, parcel.source, parcel.store, parcel.lane), [])
-            group += [(id_, head, raw) for id_, raw in parcel.events]
-        new: set[UUID] = set()
-        for (account, source, store, lane), rows in groups.items():
-            same = {"account": account, "source": source, "store": store, "lane": lane.value, "recorded": recorded}
-            untaken = {"verdict": "", "reason": "", "customer": ""}
-            new.update(await tx.insert_alike(delivery, VARYING, rows, {**same, **untaken}, "id"))
-        return new
+
+def _shared(parcel: Parcel) -> tuple[str, str, str, str, Head]:
+    return parcel.account, parcel.source, parcel.store, parcel.lane.value, parcel.head
 
 
 def _fail(parcels: Sequence[Parcel], error: Exception) -> None:

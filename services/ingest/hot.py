@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -17,11 +17,13 @@ from services.ingest.accept import Accept, Parcel
 from services.ingest.bodies import Receive, Scope, Send, headers_of, read_body, respond
 from services.ingest.connectors import CONNECTORS, native
 from services.ingest.dialects import DIALECTS
+from services.ingest.dialects.segment import MOST_EVENT, Posted
 from services.ingest.sources import Source, source_of
 from services.ingest.tables import Head
 from services.ingest.vault import vault_of
 from shared.access import Caller, bearer, unauthorized
 from shared.clock import machine_now, machine_seconds
+from shared.db.types import uid
 from shared.errors import Refused, Unavailable
 from shared.events import Lane
 from shared.observe import METRICS, traceparent
@@ -30,7 +32,6 @@ from shared.web import problem_of
 if TYPE_CHECKING:
     from shared.running import Running
 
-MOST_EVENT = 1024 * 1024
 MOST_NATIVE = 1000
 SOURCE_KEPT_SECONDS = 2.0
 log = structlog.get_logger()
@@ -76,12 +77,12 @@ class Hot:
         raise NotImplementedError
 
     async def put(
-        self, origin: Origin, events: list[tuple[UUID, bytes]], head: Head, *, rejected: int = 0
+        self, origin: Origin, ids: Sequence[UUID], raws: Sequence[bytes], head: Head, *, rejected: int = 0
     ) -> set[UUID]:
         """Hand events to the group commit; gives the ids that were new."""
         done: asyncio.Future[set[UUID]] = asyncio.get_running_loop().create_future()
         account, source, store, lane = origin.account, origin.source, origin.store, origin.lane
-        return await self.accept.put(Parcel(account, source, store, lane, head, events, rejected, done))
+        return await self.accept.put(Parcel(account, source, store, lane, head, ids, raws, rejected, done))
 
 
 def trust_of(caller: Caller) -> str:
@@ -101,13 +102,13 @@ class NativeEvents(Hot):
         _from_known_origin(caller, headers)
         raws, single = _split_native(await read_body(receive))
         source = f"native:{caller.kind}:{caller.account}"  # a browser cannot use up the ids of a server's events
-        verdicts, events = _judged(raws, caller, source)
+        verdicts, ids, good = _judged(raws, caller, source)
         if single and verdicts[0].error is not None:
             raise verdicts[0].error
         history = headers.get("x-querencia-lane") == "history" and caller.kind == "server"
         origin = Origin(caller.account, source, caller.store, Lane.HISTORY if history else Lane.LIVE)
         head = Head("native", trust_of(caller), traceparent(headers.get("traceparent", "")), {})
-        new = await self.put(origin, events, head, rejected=len(raws) - len(events))
+        new = await self.put(origin, ids, good, head, rejected=len(raws) - len(good))
         return 200, _encode({"verdicts": [verdict.shown(new) for verdict in verdicts]}), {}
 
 
@@ -150,18 +151,22 @@ def _split_native(body: bytes) -> tuple[list[bytes], bool]:
     return raws, False
 
 
-def _judged(raws: list[bytes], caller: Caller, source: str) -> tuple[list[Verdict], list[tuple[UUID, bytes]]]:
-    verdicts, events = [], []
+def _judged(raws: list[bytes], caller: Caller, source: str) -> tuple[list[Verdict], list[UUID], list[bytes]]:
+    """A verdict for each event; ids and bytes of the good ones."""
+    verdicts: list[Verdict] = []
+    ids: list[UUID] = []
+    good: list[bytes] = []
+    id_of = ids_within(source)
     for raw in raws:
         try:
             event = _checked(raw, caller)
         except Refused as refused:
             verdicts.append(Verdict("", error=refused))
             continue
-        id_ = delivery_id(source, f"{event.source}|{event.id}".encode("utf-8", "surrogatepass"))
-        verdicts.append(Verdict(event.id, id_))
-        events.append((id_, raw))
-    return verdicts, events
+        ids.append(id_of(f"{event.source}|{event.id}".encode("utf-8", "surrogatepass")))
+        good.append(raw)
+        verdicts.append(Verdict(event.id, ids[-1]))
+    return verdicts, ids, good
 
 
 def _checked(raw: bytes, caller: Caller) -> Any:
@@ -173,9 +178,16 @@ def _checked(raw: bytes, caller: Caller) -> Any:
     return event
 
 
-def delivery_id(source: str, within: bytes) -> UUID:
-    """The id of a delivery: of its source and of what tells it from the source's others."""
-    return UUID(bytes=hashlib.blake2b(within, digest_size=16, key=source.encode()[:64]).digest())
+def ids_within(source: str) -> Callable[[bytes], UUID]:
+    """What makes the id of a delivery out of what tells it from the others of its source."""
+    keyed = hashlib.blake2b(digest_size=16, key=source.encode()[:64])
+
+    def id_of(within: bytes) -> UUID:
+        hashed = keyed.copy()
+        hashed.update(within)
+        return uid(hashed.digest())
+
+    return id_of
 
 
 class Dialect(Hot):
@@ -192,30 +204,25 @@ class Dialect(Hot):
         headers = headers_of(scope)
         received = machine_now()
         body = await read_body(receive)
-        caller = await self._caller(scope, headers, body)
+        key = _basic(headers.get("authorization", "")) or _query(scope, "writeKey")
+        known = await self.running.access.caller(key) if key else None
+        said = self.dialect.split(body, self.call)
+        caller = known or await self._caller_within(said)
         _from_known_origin(caller, headers)
         source = f"{self.name}:{caller.key}"
-        meta = {**_clock_meta(self.dialect.sent_at(body), received), "call": self.call}
-        said = self.dialect.split(body, self.call)
-        events = [
-            (delivery_id(source, each.message_id.encode("utf-8", "surrogatepass")), each.raw)
-            for each in said
-            if len(each.raw) <= MOST_EVENT
-        ]
+        id_of = ids_within(source)
+        ids = [id_of(name.encode("utf-8", "surrogatepass")) for name in said.names]
+        meta = {**_clock_meta(said.sent_at, received), "call": self.call}
         head = Head(self.name, trust_of(caller), traceparent(headers.get("traceparent", "")), meta)
-        await self.put(Origin(caller.account, source, caller.store), events, head, rejected=len(said) - len(events))
+        origin = Origin(caller.account, source, caller.store)
+        await self.put(origin, ids, said.raws, head, rejected=said.too_large)
         return 200, b'{"success":true}', {}
 
-    async def _caller(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> Caller:
-        """Header before query before body."""
-        for token in (
-            _basic(headers.get("authorization", "")),
-            _query(scope, "writeKey"),
-            self.dialect.write_key(body),
-        ):
-            if token:
-                return await self.running.access.caller(token)
-        raise unauthorized("give the write key")
+    async def _caller_within(self, said: Posted) -> Caller:
+        """Whom the body says it comes from: header and query go before it."""
+        if not said.write_key:
+            raise unauthorized("give the write key")
+        return await self.running.access.caller(said.write_key)
 
 
 def _basic(authorization: str) -> str:
@@ -265,8 +272,8 @@ class Webhook(Hot):
             raise
         meta = {**connector.meta(headers), "secret": secret, "received_at": datetime.now(UTC).isoformat()}
         head = Head(platform, "verified", traceparent(headers.get("traceparent", "")), meta)
-        event = (delivery_id(source.id, connector.dedupe(headers, raw)), raw)
-        await self.put(Origin(source.account, source.id, source.store, source.lane), [event], head)
+        id_ = ids_within(source.id)(connector.dedupe(headers, raw))
+        await self.put(Origin(source.account, source.id, source.store, source.lane), [id_], [raw], head)
         return 200, b'{"success":true}', {}
 
     async def _source(self, name: str) -> Source | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from shared.bus.base import HEARTBEAT, Outgoing, Record, firsts
 from shared.clock import machine_now, machine_seconds
-from shared.db.sqlite import Thread
+from shared.db.thread import Thread
 from shared.errors import Unavailable
 from shared.partition import SINGLE, partitions_of
 

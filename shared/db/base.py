@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Executable, Table
 from sqlalchemy.engine import Dialect
 
+from shared.db.appending import Appending, Bundle, Tally
 from shared.db.statements import CompiledQuery, convert_row, from_driver, primary_key, sql_of
 
 T = TypeVar("T")
@@ -120,12 +121,6 @@ class Tx(Reader):
         """Insert rows."""
 
     @abstractmethod
-    async def _insert_same(
-        self, table: Table, columns: tuple[str, ...], rows: list[Sequence[Any]], same: dict[str, Any], returning: str
-    ) -> list[Sequence[Any]]:
-        """Insert rows that share the values of some columns."""
-
-    @abstractmethod
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         """Insert or replace rows."""
 
@@ -155,21 +150,6 @@ class Tx(Reader):
         new = await self._insert(table, as_tuples(rows), returning, ignore=True)
         out = from_driver([table.columns[name].type for name in returning], self.dialect)
         return [convert_row(row, out) for row in new] if out else new
-
-    async def insert_alike(
-        self,
-        table: Table,
-        columns: tuple[str, ...],
-        rows: Sequence[Sequence[Any]],
-        same: dict[str, Any],
-        returning: str,
-    ) -> list[Any]:
-        """Insert rows of `columns` that are not there yet, alike in `same`; gives one column of the new ones."""
-        if not rows:
-            return []
-        new = await self._insert_same(table, columns, list(rows), same, returning)
-        out = from_driver([table.columns[returning].type], self.dialect)
-        return [convert_row(row, out)[0] for row in new]
 
     async def upsert_many(self, table: Table, rows: Sequence[Row], *, add: tuple[str, ...] = ()) -> None:
         """Insert rows or replace those with the same primary key; columns in `add` are added to what is stored."""
@@ -211,5 +191,14 @@ class Database(ABC):
         """A snapshot to read from."""
 
     @abstractmethod
-    def write(self, *, first: bool = False) -> AbstractAsyncContextManager[Tx]:
-        """A transaction, committed at the end, rolled back on an exception; `first` goes before others that wait."""
+    def write(self) -> AbstractAsyncContextManager[Tx]:
+        """A transaction, committed at the end, rolled back on an exception."""
+
+    @abstractmethod
+    async def append(
+        self, appending: Appending, bundles: Sequence[Bundle], tallies: Sequence[Tally], writer: str
+    ) -> list[Any] | None:
+        """Insert the rows that are not there yet and count them, in a commit of its own that goes before others.
+
+        Gives the first own column of the rows that were new; None when all of them were.
+        """

@@ -11,8 +11,9 @@ import asyncpg
 from sqlalchemy import Executable, Table
 
 from shared.clock import Clock
+from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
-from shared.db.statements import POSTGRES, convert_columns, convert_row, primary_key, sql_of
+from shared.db.statements import POSTGRES, convert_columns, primary_key, sql_of
 from shared.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -85,15 +86,6 @@ class _PostgresTx(_PostgresReader, Tx):
         columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
         return await self._connection.fetch(sql.insert(returning, ignore=ignore), *columns)
 
-    async def _insert_same(
-        self, table: Table, columns: tuple[str, ...], rows: list[Sequence[Any]], same: dict[str, Any], returning: str
-    ) -> list[Sequence[Any]]:
-        sql = sql_of(table, POSTGRES)
-        names = tuple(same)
-        given = convert_columns(list(zip(*rows, strict=True)), sql.key_into(columns))
-        alike = convert_row(list(same.values()), sql.key_into(names))
-        return await self._connection.fetch(sql.insert_same(columns, names, (returning,)), *given, *alike)
-
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         sql = sql_of(table, POSTGRES)
         columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
@@ -145,6 +137,7 @@ class Postgres(Database):
                         statement_cache_size=500,
                         max_cached_statement_lifetime=0,
                         server_settings=SESSION,
+                        reset=_as_it_is,
                     )
             return self._pool
 
@@ -159,26 +152,42 @@ class Postgres(Database):
     def read(self) -> AbstractAsyncContextManager[Reader]:
         return self._read()
 
-    def write(self, *, first: bool = False) -> AbstractAsyncContextManager[Tx]:
+    def write(self) -> AbstractAsyncContextManager[Tx]:
         return self._write()
 
+    async def append(
+        self, appending: Appending, bundles: Sequence[Bundle], tallies: Sequence[Tally], writer: str
+    ) -> list[Any] | None:
+        values = appending.postgres_values(bundles, self._clock.offset, tallies, writer)
+        async with self._connection() as connection:
+            with _told_apart():
+                rows = await connection.fetch(appending.postgres, *values)
+        new: list[Any] | None = rows[0][1]
+        return [] if new is None and not rows[0][0] else new
+
     @asynccontextmanager
-    async def _session(self, begin: str) -> AsyncIterator["PoolConnectionProxy[Any]"]:
+    async def _connection(self) -> AsyncIterator["PoolConnectionProxy[Any]"]:
         with _told_apart():
             pool = self._pool or await self._ready()
             connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
         try:
-            with _told_apart():
-                await connection.execute(begin)
-                yield connection
-                _committed(await connection.execute("COMMIT"))
-        except BaseException:
-            with suppressed(*AWAY):
-                await asyncio.shield(asyncio.wait_for(_roll_back(connection), 2))
-            raise
+            yield connection
         finally:
             with suppressed(*AWAY):
-                await asyncio.shield(pool.release(connection, timeout=2))
+                await pool.release(connection, timeout=2)  # shielded by the pool itself
+
+    @asynccontextmanager
+    async def _session(self, begin: str) -> AsyncIterator["PoolConnectionProxy[Any]"]:
+        async with self._connection() as connection:
+            try:
+                with _told_apart():
+                    await connection.execute(begin)
+                    yield connection
+                    _committed(await connection.execute("COMMIT"))
+            except BaseException:
+                with suppressed(*AWAY):
+                    await asyncio.shield(asyncio.wait_for(_roll_back(connection), 2))
+                raise
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Reader]:
@@ -189,6 +198,10 @@ class Postgres(Database):
     async def _write(self) -> AsyncIterator[Tx]:
         async with self._session("BEGIN") as connection:
             yield _PostgresTx(connection, self._clock.now())
+
+
+async def _as_it_is(_connection: "asyncpg.Connection[Any]") -> None:
+    """Spare the pool's RESET ALL: nothing is set for longer than a transaction, and an open one the pool rolls back."""
 
 
 def _committed(status: str) -> None:

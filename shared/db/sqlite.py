@@ -1,91 +1,22 @@
 """SQLite: one file, one writing connection in one thread, reads on connections of their own."""
 
 import asyncio
-import queue
 import sqlite3
-import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Executable, Table
 
 from shared.clock import Clock, machine_now
+from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
 from shared.db.statements import SQLITE, convert_row, primary_key, sql_of
+from shared.db.thread import Thread
 from shared.errors import Unavailable
-
-T = TypeVar("T")
-BUSY_SECONDS = 10.0
-
-
-class Thread:
-    """A connection that lives in a thread of its own and runs what it is handed, one after the other."""
-
-    def __init__(self, path: str, *, readonly: bool) -> None:
-        self._path = path
-        self._readonly = readonly
-        self._jobs: queue.SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]] | None] = (
-            queue.SimpleQueue()
-        )
-        self._thread = threading.Thread(target=self._work, name=f"sqlite {Path(path).name}", daemon=True)
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
-
-    def _connect(self) -> sqlite3.Connection:
-        con = sqlite3.connect(self._path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=512)
-        con.execute("PRAGMA journal_mode=WAL")
-        con.execute("PRAGMA synchronous=FULL")
-        con.execute("PRAGMA foreign_keys=ON")
-        con.execute("PRAGMA cache_size=-65536")
-        if self._readonly:
-            con.execute("PRAGMA query_only=ON")
-        return con
-
-    def _work(self) -> None:
-        con: sqlite3.Connection | None = None
-        while (job := self._jobs.get()) is not None:
-            act, done = job
-            try:
-                con = con or self._connect()
-                outcome, failure = act(con), None
-            except BaseException as error:  # noqa: BLE001 - whatever it was belongs to the one who asked
-                outcome, failure = None, error
-            self._tell(done, outcome, failure)
-        if con is not None:
-            con.close()
-
-    def _tell(self, done: asyncio.Future[Any], outcome: Any, failure: BaseException | None) -> None:
-        try:
-            self._loop.call_soon_threadsafe(_settle, done, outcome, failure)
-        except RuntimeError:  # the loop is gone, and with it whoever waited
-            self._jobs.put(None)
-
-    async def run(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `act` in the thread; its errors of the store come out as Unavailable."""
-        done: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put((act, done))
-        try:
-            return await done
-        except sqlite3.OperationalError as error:
-            raise Unavailable(f"SQLite: {error}") from error
-
-    async def stop(self) -> None:
-        """End the thread after what it has in hand."""
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
-
-
-def _settle(done: "asyncio.Future[Any]", outcome: Any, failure: BaseException | None) -> None:
-    if done.cancelled():
-        return
-    if failure is not None:
-        done.set_exception(failure)
-    else:
-        done.set_result(outcome)
 
 
 class _Turns:
@@ -183,22 +114,6 @@ class _SqliteTx(_SqliteReader, Tx):
 
         return await self._thread.run(act)
 
-    async def _insert_same(
-        self, table: Table, columns: tuple[str, ...], rows: list[Sequence[Any]], same: dict[str, Any], returning: str
-    ) -> list[Sequence[Any]]:
-        sql = sql_of(table, SQLITE)
-        names = tuple(same)
-        text, into = sql.insert_same(columns, names, (returning,)), sql.key_into(columns)
-        alike = tuple(convert_row(list(same.values()), sql.key_into(names)))
-
-        def act(con: sqlite3.Connection) -> list[Sequence[Any]]:
-            new: list[Sequence[Any]] = []
-            for row in rows:
-                new += con.execute(text, (*convert_row(row, into), *alike)).fetchall()
-            return new
-
-        return await self._thread.run(act)
-
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         sql = sql_of(table, SQLITE)
         text, into = sql.upsert(add), sql.into
@@ -262,8 +177,23 @@ class Sqlite(Database):
     def read(self) -> AbstractAsyncContextManager[Reader]:
         return self._read()
 
-    def write(self, *, first: bool = False) -> AbstractAsyncContextManager[Tx]:
-        return self._write(first=first)
+    def write(self) -> AbstractAsyncContextManager[Tx]:
+        return self._write()
+
+    async def append(
+        self, appending: Appending, bundles: Sequence[Bundle], tallies: Sequence[Tally], writer: str
+    ) -> list[Any] | None:
+        thread = self._writer
+        if thread is None:
+            raise Unavailable("the database is closed")
+        await self._turns.take(first=True)
+        try:
+            rows = [row for bundle in bundles for row in appending.sqlite_values(bundle, self._clock.now())]
+            new = await thread.run(lambda con: _append(con, appending, rows, tallies, writer))
+        finally:
+            self._turns.give()
+        keys = [key for bundle in bundles for key in bundle.own[0]]
+        return None if all(new) else [key for key, fresh in zip(keys, new, strict=True) if fresh]
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Reader]:
@@ -278,11 +208,11 @@ class Sqlite(Database):
                 await asyncio.shield(thread.run(_roll_back))
 
     @asynccontextmanager
-    async def _write(self, *, first: bool) -> AsyncIterator[Tx]:
+    async def _write(self) -> AsyncIterator[Tx]:
         thread = self._writer
         if thread is None:
             raise Unavailable("the database is closed")
-        await self._turns.take(first=first)
+        await self._turns.take(first=False)
         try:
             try:  # a cancelled BEGIN is still run by the thread, so it too is rolled back
                 await thread.run(lambda con: con.execute("BEGIN IMMEDIATE"))
@@ -293,6 +223,22 @@ class Sqlite(Database):
                 raise
         finally:
             self._turns.give()
+
+
+def _append(
+    con: sqlite3.Connection, appending: Appending, rows: Sequence[Any], tallies: Sequence[Tally], writer: str
+) -> list[bool]:
+    """Insert and count in a transaction of its own; for each row whether it was new."""
+    con.execute("BEGIN IMMEDIATE")
+    try:
+        new = [con.execute(appending.sqlite, row).rowcount > 0 for row in rows]
+        counts = [(tally.name, writer, tally.of(sum(new))) for tally in tallies]
+        con.executemany(appending.sqlite_count, counts)
+        con.execute("COMMIT")
+    except BaseException:
+        _roll_back(con)
+        raise
+    return new
 
 
 def _roll_back(con: sqlite3.Connection) -> None:

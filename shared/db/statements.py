@@ -89,19 +89,6 @@ class TableSql:
         return self._insert_head() + tail + (f" RETURNING {', '.join(returning)}" if returning else "")
 
     @cache  # noqa: B019
-    def insert_same(self, columns: tuple[str, ...], same: tuple[str, ...], returning: tuple[str, ...]) -> str:
-        """Insert many that are not there yet, with the `same` columns alike in all of them."""
-        names = ", ".join((*columns, *same))
-        tail = f"ON CONFLICT DO NOTHING RETURNING {', '.join(returning)}"
-        if not self.is_postgres:
-            marks = ", ".join("?" for _ in (*columns, *same))
-            return f"INSERT INTO {self.name} ({names}) VALUES ({marks}) {tail}"  # noqa: S608
-        kinds = [self.table.columns[name].type.compile(dialect=self.dialect) for name in same]
-        alike = ", ".join(f"${at}::{kind}" for at, kind in enumerate(kinds, len(columns) + 1))
-        source = f"unnest({self._source([self.table.columns[name] for name in columns])}) AS given"
-        return f"INSERT INTO {self.name} ({names}) SELECT given.*, {alike} FROM {source} {tail}"  # noqa: S608
-
-    @cache  # noqa: B019
     def upsert(self, add: tuple[str, ...]) -> str:
         """Insert or replace many by primary key; columns in `add` are added up."""
         keys = primary_key(self.table)

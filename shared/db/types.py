@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from asyncpg.pgproto.pgproto import UUID as DriverUUID  # noqa: N811
 from sqlalchemy import BigInteger, DateTime, LargeBinary, TypeDecorator, Uuid
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
@@ -74,6 +75,12 @@ def Instant() -> TypeEngine[datetime]:  # noqa: N802 - reads as a column type
 def Uid() -> TypeEngine[Any]:  # noqa: N802 - reads as a column type
     """A UUID."""
     return Uuid(as_uuid=True).with_variant(_UidBytes(), "sqlite")
+
+
+def uid(raw: bytes) -> UUID:
+    """A UUID of 16 bytes, of the class that PostgreSQL's driver writes and reads at a tenth of the standard cost."""
+    made: UUID = DriverUUID(raw)
+    return made
 
 
 def new_id(kind: str) -> str:

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
 import pytest
 from sqlalchemy import (
@@ -31,8 +32,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.clock import Clock
 from shared.db import Document, Instant, Uid
+from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Query, Tx
 from shared.db.connect import connect
+from shared.db.types import uid
 from shared.errors import Unavailable
 from shared.tables import SEQ
 from tests.contracts.conftest import MODES
@@ -63,6 +66,26 @@ thing = Table(
     Column("share", Float, nullable=False),
     Column("good", Boolean, nullable=False),
 )
+letter = Table(
+    "letter",
+    metadata,
+    Column("seq", SEQ, primary_key=True),
+    Column("id", Uid(), nullable=False, unique=True),
+    Column("raw", LargeBinary, nullable=False),
+    Column("box", Text, nullable=False),
+    Column("note", Document(Note), nullable=False),
+    Column("at", Instant(), nullable=False),
+    Column("state", Text, nullable=False),
+)
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("writer", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+LETTERS = Appending(letter, counter, own=("id", "raw"), shared=("box", "note"), stamped="at", same={"state": "unread"})
+TALLIES = [Tally("letters", 10, 0), Tally("new", 0, 1), Tally("known", 10, -1)]
 line = Table("line", metadata, Column("seq", SEQ, primary_key=True), Column("text", Text, nullable=False, unique=True))
 
 
@@ -162,7 +185,6 @@ async def test_empty_sets_do_nothing(db: Database) -> None:
         await tx.update_many(thing, by=("account",), columns=("big",), rows=[])
         assert await tx.insert_new(thing, [], ("id",)) == []
         assert await tx.delete_by_keys(thing, []) == []
-        assert await tx.insert_alike(thing, ("id",), [], {"account": "acc_1"}, "id") == []
 
 
 async def test_only_rows_that_are_new_are_inserted_and_told(db: Database) -> None:
@@ -210,16 +232,58 @@ async def test_a_self_counting_column_counts_in_the_order_given(db: Database) ->
     assert [row[0] for row in rows] == [str(number) for number in range(50)]
 
 
-async def test_rows_that_are_alike_in_most_columns_are_inserted_once(db: Database) -> None:
-    alike = {
-        name: value for name, value in msgspec.structs.asdict(Thing("acc_1", "")).items() if name not in {"id", "big"}
-    }
-    async with db.write() as tx:
-        assert await tx.insert_alike(thing, ("id", "big"), [("a", 1), ("b", 2)], alike, "id") == ["a", "b"]
-        assert await tx.insert_alike(thing, ("id", "big"), [("b", 9), ("c", 3)], alike, "id") == ["c"]
-    found = await things(db)
-    assert found["b"] == Thing("acc_1", "b", big=2)
-    assert set(found) == {"a", "b", "c"}
+def bundle(box: str, *numbers: int) -> Bundle:
+    """Letters of one box."""
+    ids = [uid(number.to_bytes(16)) for number in numbers]
+    return Bundle((ids, [f"{box}{number}".encode() for number in numbers]), (box, Note(box, (1,))))
+
+
+async def letters(db: Database) -> list[tuple[int, str, bytes]]:
+    """(number, box, raw) of all letters, in the order they were written."""
+    async with db.read() as reader:
+        rows = await reader.fetch(select(*letter.columns).order_by(letter.c.seq))
+    assert all(row[4] == Note(row[3], (1,)) and row[6] == "unread" for row in rows)
+    assert all(abs(row[5] - datetime.now(UTC)) < timedelta(minutes=1) for row in rows)
+    return [(row[1].int, row[3], row[2]) for row in rows]
+
+
+async def counts(db: Database) -> dict[str, int]:
+    """What the counters say."""
+    async with db.read() as reader:
+        return {row[0]: row[1] for row in await reader.fetch(select(counter.c.name, counter.c.value))}
+
+
+async def test_bundles_are_appended_in_order_each_row_once_and_counted(db: Database) -> None:
+    assert await db.append(LETTERS, [bundle("a", 1, 2), bundle("b"), bundle("c", 3)], TALLIES, "me") is None
+    assert await letters(db) == [(1, "a", b"a1"), (2, "a", b"a2"), (3, "c", b"c3")]
+    assert await counts(db) == {"letters": 10, "new": 3, "known": 7}
+    new = await db.append(LETTERS, [bundle("d", 5, 3), bundle("e", 5, 4)], TALLIES, "me")
+    assert new == [UUID(int=5), UUID(int=4)]
+    assert (await letters(db))[3:] == [(5, "d", b"d5"), (4, "e", b"e4")]
+    assert await db.append(LETTERS, [bundle("f", 1, 2)], TALLIES, "me") == []
+    assert await db.append(LETTERS, [bundle("g")], TALLIES, "me") in ([], None)
+    assert await counts(db) == {"letters": 40, "new": 5, "known": 35}
+
+
+async def test_appending_moves_with_the_business_clock(url: str) -> None:
+    await make_tables(url)
+    db = connect(url, Clock(timedelta(days=7)), connections=2)
+    await db.open()
+    await db.append(LETTERS, [bundle("a", 1)], [], "me")
+    async with db.read() as reader:
+        row = await reader.fetch_one(select(letter.c.at))
+    await db.close()
+    assert row is not None
+    assert abs(row[0] - datetime.now(UTC) - timedelta(days=7)) < timedelta(minutes=1)
+
+
+async def test_what_cannot_be_appended_leaves_nothing_behind(db: Database) -> None:
+    spoiled = Bundle(([uid(bytes(16))], [None]), ("b", Note("b", (1,))))
+    with pytest.raises((asyncpg.NotNullViolationError, sqlite3.IntegrityError)):
+        await db.append(LETTERS, [bundle("a", 1), spoiled], TALLIES, "me")
+    assert await letters(db) == []
+    assert await counts(db) == {}
+    assert await db.append(LETTERS, [bundle("a", 1)], TALLIES, "me") is None
 
 
 async def test_statements_take_parameters_and_tell_how_many_rows_they_touched(db: Database) -> None:
@@ -326,17 +390,19 @@ async def test_a_first_writer_passes_the_line_but_never_twice(tmp_path: Path) ->
     await make_tables(url)
     db = connect(url, Clock())
     await db.open()
-    order: list[str] = []
 
-    async def write(name: str, *, first: bool) -> None:
-        async with db.write(first=first) as tx:
-            order.append(name)
-            await tx.insert_many(thing, [Thing("acc_1", name)])
+    async def write(number: int) -> None:
+        async with db.write() as tx:
+            await tx.insert_many(letter, [(uid(number.to_bytes(16)), b"", "", Note(""), Clock().now(), "")])
 
-    names = [("held", False), ("b1", False), ("b2", False), ("f1", True), ("f2", True)]
-    await asyncio.gather(*(write(name, first=first) for name, first in names))
+    async def append(number: int) -> None:
+        await db.append(LETTERS, [bundle("", number)], [], "me")
+
+    await asyncio.gather(write(1), write(2), write(3), append(4), append(5))
+    async with db.read() as reader:
+        rows = await reader.fetch(select(letter.c.id).order_by(letter.c.seq))
     await db.close()
-    assert order == ["held", "f1", "b1", "f2", "b2"]
+    assert [row[0].int for row in rows] == [1, 4, 2, 5, 3]
 
 
 @pytest.mark.postgres

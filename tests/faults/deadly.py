@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Table
 
 from shared.bus.base import HEARTBEAT, Bus, Outgoing, Record, Subscription
+from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Reader, Tx
 
 
@@ -37,12 +38,7 @@ class NotingTx:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tx, name)
 
-    async def insert_alike(self, table: Table, *args: Any, **given: Any) -> Any:
-        self._note(table.name == "delivery", "accept")
-        return await self._tx.insert_alike(table, *args, **given)
-
     async def insert_new(self, table: Table, *args: Any, **given: Any) -> Any:
-        self._note(table.name == "delivery", "accept")
         new = await self._tx.insert_new(table, *args, **given)
         self._note(table.name == "inbox" and bool(new), "consumer")
         return new
@@ -56,6 +52,7 @@ class NotingTx:
         await self._tx.update_many(table, **given)
 
     async def upsert_many(self, table: Table, rows: Sequence[Any], **given: Any) -> None:
+        self._note(table.name == "redemption" and bool(rows), "redemption")
         if table.name == "message":
             states = {str(row.state) for row in rows}
             self._note("handing_over" in states, "handing_over")
@@ -92,12 +89,20 @@ class DeadlyDatabase(Database):
     def read(self) -> AbstractAsyncContextManager[Reader]:
         return self._real.read()
 
-    def write(self, *, first: bool = False) -> AbstractAsyncContextManager[Tx]:
-        return self._write(first=first)
+    def write(self) -> AbstractAsyncContextManager[Tx]:
+        return self._write()
+
+    async def append(
+        self, appending: Appending, bundles: Sequence[Bundle], tallies: Sequence[Tally], writer: str
+    ) -> list[Any] | None:
+        self._fuse.pass_by(f"{self._service}.accept.before")
+        new = await self._real.append(appending, bundles, tallies, writer)
+        self._fuse.pass_by(f"{self._service}.accept.after")
+        return new
 
     @asynccontextmanager
-    async def _write(self, *, first: bool) -> AsyncIterator[Any]:
-        async with self._real.write(first=first) as tx:
+    async def _write(self) -> AsyncIterator[Any]:
+        async with self._real.write() as tx:
             noting = NotingTx(tx)
             yield noting
             for kind in sorted(noting.kinds):

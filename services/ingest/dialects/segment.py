@@ -13,18 +13,22 @@ from services.ingest.dialects import segment_payloads as payloads
 from services.ingest.moments import clamp, moment
 from shared.errors import Refused
 
+MOST_EVENT = 1024 * 1024
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 _message = msgspec.json.Decoder(payloads.Message)
 _batch = msgspec.json.Decoder(payloads.Batch)
 _shape = msgspec.json.Decoder(payloads.Shape)
+_named = msgspec.json.Decoder(payloads.Named).decode
 
 
-class Slice(msgspec.Struct, frozen=True, kw_only=True):
-    """One message cut out of a body; without a messageId its own bytes tell it from others."""
+class Posted(msgspec.Struct, frozen=True, kw_only=True):
+    """A body cut into messages: their bytes, what names each, how many were too large, and what the body says."""
 
-    raw: bytes
-    message_id: str
-    type: str
+    raws: list[bytes]
+    names: list[str]
+    too_large: int = 0
+    sent_at: str = ""
+    write_key: str = ""
 
 
 class Segment:
@@ -32,23 +36,14 @@ class Segment:
 
     name = "segment"
 
-    def split(self, body: bytes, call: str) -> list[Slice]:
+    def split(self, body: bytes, call: str) -> Posted:
         """The messages of a body posted to `/v1/{call}`; raises Refused (400) for an empty or malformed one."""
         if call != "batch":
-            decode(body, _shape)
-            return [_slice(body, call)]
-        batch = decode(body, _batch)
-        if not batch.batch:
+            return _posted(decode(body, _shape), [body])
+        posted = decode(body, _batch)
+        if not posted.batch:
             raise Refused("empty_batch", "the batch holds no message", status=400, pointer="/batch")
-        return [_slice(bytes(raw), "") for raw in batch.batch]
-
-    def sent_at(self, body: bytes) -> str:
-        """The sender's own time of sending, '' if it does not say."""
-        return decode(body, _shape).sentAt or ""
-
-    def write_key(self, body: bytes) -> str:
-        """The key in the body, '' if there is none."""
-        return decode(body, _shape).writeKey or ""
+        return _posted(posted, [bytes(raw) for raw in posted.batch])
 
     def translate(self, said: Said) -> list[AnyClaim]:
         """The claims of one message; raises Refused with a reason for what never can be understood."""
@@ -63,13 +58,24 @@ class Segment:
         return flagged(_claims(said, message, kind, keys, at), flags)
 
 
-def _slice(raw: bytes, call: str) -> Slice:
-    """A message with its id and type; one that cannot be read is kept by its bytes, for quarantine."""
+def _posted(shape: payloads.Shape, given: list[bytes]) -> Posted:
+    raws = [raw for raw in given if len(raw) <= MOST_EVENT]
+    return Posted(
+        raws=raws,
+        names=[_name(raw) for raw in raws],
+        too_large=len(given) - len(raws),
+        sent_at=shape.sentAt or "",
+        write_key=shape.writeKey or "",
+    )
+
+
+def _name(raw: bytes) -> str:
+    """What tells a message from others: its messageId, or its bytes where it has none or cannot be read."""
     try:
-        shape = _shape.decode(raw)
+        named = _named(raw).messageId
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        shape = payloads.Shape()
-    return Slice(raw=raw, message_id=shape.messageId or hashlib.sha256(raw).hexdigest(), type=shape.type or call)
+        named = None
+    return named or hashlib.sha256(raw).hexdigest()
 
 
 def _when(said: Said, message: payloads.Message) -> tuple[datetime, tuple[str, ...]]:

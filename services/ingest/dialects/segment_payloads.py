@@ -95,16 +95,21 @@ class Message(Part, frozen=True, kw_only=True):
     context: Context | None = None
 
 
-class Batch(Part, frozen=True, kw_only=True):
+class Named(Part, frozen=True, kw_only=True):
+    """As much of a message as accept needs."""
+
+    messageId: str | None = None  # noqa: N815 - Segment's spelling
+
+
+class Shape(Named, frozen=True, kw_only=True):
+    """As much of a body as accept needs."""
+
+    type: str | None = None
+    sentAt: str | None = None  # noqa: N815 - Segment's spelling
+    writeKey: str | None = None  # noqa: N815 - Segment's spelling
+
+
+class Batch(Shape, frozen=True, kw_only=True):
     """The body of `/v1/batch`: its messages are only split, not read."""
 
     batch: list[msgspec.Raw]
-
-
-class Shape(Part, frozen=True, kw_only=True):
-    """As much of a message as accept needs."""
-
-    type: str | None = None
-    messageId: str | None = None  # noqa: N815 - Segment's spelling
-    sentAt: str | None = None  # noqa: N815 - Segment's spelling
-    writeKey: str | None = None  # noqa: N815 - Segment's spelling
