@@ -23,11 +23,12 @@ from services.ingest.records import (
     values,
 )
 from shared.db import Query, Tx, new_id
+from shared.drafts import Added, Keyed
 from shared.errors import Refused
 from shared.events.ingest import CustomerMerged, CustomerNamed, ProfileUpdated
 from shared.naming import digest_of as outside_digest
 from shared.tables import AliasRow
-from shared.workset import Added, Keyed, WorkSet
+from shared.workset import WorkSet
 
 REDACTED = b"[erased]"
 _delivery = tables.delivery

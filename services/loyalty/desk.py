@@ -12,10 +12,11 @@ from services.loyalty.ledger import Change
 from services.loyalty.records import Entry, Hold, Lot, Member, ProgramVersion, Rating, Redemption, Transaction
 from services.loyalty.versions import Versions, versions_for
 from shared.db import Query, Tx
+from shared.drafts import Added, Keyed
 from shared.errors import Refused, Unavailable
 from shared.events import Event
 from shared.events.ingest import CustomerMerged, OrderFact
-from shared.workset import Added, Command, Due, Keyed, Work, WorkSet, customers
+from shared.workset import Command, Due, Work, WorkSet, customers
 
 Key = tuple[str, str]
 

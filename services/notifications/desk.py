@@ -26,13 +26,14 @@ from services.notifications.records import (
 from shared.config import decode_config
 from shared.db import new_id
 from shared.db.base import Query, Tx
+from shared.drafts import Added, Keyed
 from shared.errors import Unavailable
 from shared.events import Event
 from shared.events.config import StoreConfigured
 from shared.events.ingest import ConsentChanged, CustomerErased, CustomerMerged, ProfileUpdated
 from shared.events.notifications import MessageSkipped
 from shared.tables import ConfigRow
-from shared.workset import Added, Command, Due, Keyed, Work, WorkSet, customers
+from shared.workset import Command, Due, Work, WorkSet, customers
 
 STEP, HAND_OVER, SETTLE, RETRY = "journey.step", "message.hand_over", "message.settle", "message.retry"
 HOUSE = Query(select(tables.house.c.key, tables.house.c.limits))

@@ -12,9 +12,10 @@ from services.scoring.scores import Served
 from services.scoring.segments import Segment
 from shared.config import stores_of
 from shared.db import Query, Tx
+from shared.drafts import Keyed
 from shared.events import Event
 from shared.events.ingest import CustomerErased, CustomerMerged, OrderFact
-from shared.workset import Due, Keyed, Work, WorkSet, customers, touched
+from shared.workset import Due, Work, WorkSet, customers, touched
 
 Key = tuple[str, str]
 

@@ -8,13 +8,14 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, Text, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.db import Tx
+from shared.drafts import Keyed
 from shared.errors import Unavailable
 from shared.events import Event
 from shared.events.ingest import CustomerErased, CustomerMerged, OrderPaid
 from shared.events.loyalty import OrderRated
 from shared.service import Service
 from shared.tables import attach
-from shared.workset import Due, Keyed, Work, WorkSet, customers
+from shared.workset import Due, Work, WorkSet, customers
 
 metadata = MetaData()
 kernel = attach(metadata)

@@ -1,0 +1,104 @@
+"""Drafts: rows that a judgement changes all together or not at all."""
+
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+_GONE: Any = object()
+_MISSING: Any = object()
+
+
+class Keyed(Generic[K, V]):
+    """Rows by key; what a judgement puts in stays a draft until it has returned."""
+
+    __slots__ = ("_draft", "_loaded", "changed")
+
+    def __init__(self) -> None:
+        self._loaded: dict[K, V] = {}
+        self._draft: dict[K, V] = {}
+        self.changed: dict[K, V | None] = {}
+
+    def loaded(self, key: K, value: V) -> None:
+        """Take in a row as it stands in the database."""
+        self._loaded[key] = value
+
+    def get(self, key: K) -> V | None:
+        """The row as the judgements so far have left it, or None."""
+        value = self._draft.get(key, _MISSING) if self._draft else _MISSING
+        if value is _MISSING:
+            return self._loaded.get(key)
+        return None if value is _GONE else value
+
+    def __getitem__(self, key: K) -> V:
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __contains__(self, key: K) -> bool:
+        return self.get(key) is not None
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self._draft[key] = value
+
+    def __delitem__(self, key: K) -> None:
+        self._draft[key] = _GONE
+
+    def values(self) -> Iterator[V]:
+        """Every row there is now."""
+        for key in {**self._loaded, **self._draft}:
+            value = self.get(key)
+            if value is not None:
+                yield value
+
+    def keep(self) -> None:
+        """Make the draft the state."""
+        if not self._draft:
+            return
+        for key, value in self._draft.items():
+            if value is _GONE:
+                self._loaded.pop(key, None)
+                self.changed[key] = None
+            else:
+                self._loaded[key] = value
+                self.changed[key] = value
+        self._draft = {}
+
+    def discard(self) -> None:
+        """Throw the draft away."""
+        self._draft = {}
+
+    @property
+    def stored(self) -> list[V]:
+        """Rows to write."""
+        return [value for value in self.changed.values() if value is not None]
+
+    @property
+    def removed(self) -> list[K]:
+        """Keys to delete."""
+        return [key for key, value in self.changed.items() if value is None]
+
+
+class Added(Generic[V]):
+    """Rows that are only ever added; what a judgement adds stays a draft until it has returned."""
+
+    __slots__ = ("_draft", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[V] = []
+        self._draft: list[V] = []
+
+    def append(self, row: V) -> None:
+        """Add one row."""
+        self._draft.append(row)
+
+    def keep(self) -> None:
+        """Make the draft part of what is written."""
+        if self._draft:
+            self.rows += self._draft
+            self._draft = []
+
+    def discard(self) -> None:
+        """Throw the draft away."""
+        self._draft = []
