@@ -93,6 +93,7 @@ def merged(survivor: Contact, loser: Contact) -> Contact:
         consents=_sorted(words),
         ordered_at=latest(survivor.ordered_at, loser.ordered_at),
         swept_at=latest(survivor.swept_at, loser.swept_at),
+        known_at=latest(survivor.known_at, loser.known_at),
     )
 
 

@@ -1,16 +1,14 @@
 """What a micro-batch has on its desk: contacts, runs, messages and suppressions, loaded and stored by the set."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
 from services.notifications import tables
-from services.notifications.audience import address_hash, canonical_address
-from services.notifications.engine import Change, keys
-from services.notifications.journeys import JOURNEYS, Journey
+from services.notifications.engine import Change
+from services.notifications.journeys import Journey
 from services.notifications.policy import Limits
 from services.notifications.records import (
     ConsentProof,
@@ -23,17 +21,13 @@ from services.notifications.records import (
     Shred,
     Suppression,
 )
-from shared.config import decode_config
 from shared.db import new_id
 from shared.db.base import Query, Tx
 from shared.drafts import Added, Keyed
 from shared.errors import Unavailable
-from shared.events import Event
 from shared.events.config import StoreConfigured
-from shared.events.ingest import ConsentChanged, CustomerErased, CustomerMerged, ProfileUpdated
 from shared.events.notifications import MessageSkipped
-from shared.tables import ConfigRow
-from shared.workset import Command, Due, Work, WorkSet, customers
+from shared.workset import WorkSet
 
 STEP, HAND_OVER, SETTLE, RETRY = "journey.step", "message.hand_over", "message.settle", "message.retry"
 HOUSE = Query(select(tables.house.c.key, tables.house.c.limits))
@@ -66,10 +60,13 @@ class Desk(WorkSet):
         self.shreds: Added[Shred] = Added()
         self.moved: Added[tuple[str, str, str]] = Added()
         self.forgotten: Added[tuple[str, str]] = Added()
+        self.closed: Added[tuple[str, str]] = Added()
         self.handed: Added[tuple[Message, Contact, Content, StoreConfigured]] = Added()
         self.shops: dict[tuple[str, str], StoreConfigured] = {}
         self._runs_of: defaultdict[tuple[str, str], set[tuple[str, str, str]]] = defaultdict(set)
         self._messages_of: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+        self._messages_at: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+        self._sharers: defaultdict[tuple[str, str], dict[str, Contact]] = defaultdict(dict)
 
     @property
     def contact(self) -> Contact:
@@ -84,6 +81,19 @@ class Desk(WorkSet):
         if self.contacts.get(key) != contact:
             self.contacts[key] = contact
 
+    def remember_sharer(self, contact: Contact) -> None:
+        """Note who has an address; called for everybody who shares one with somebody in the batch."""
+        self._sharers[contact.account, contact.address][contact.customer] = contact
+
+    def sharing(self, contact: Contact) -> Iterator[Contact]:
+        """Everybody with this contact's address, the contact first."""
+        yield contact
+        if contact.address:
+            for name, known in sorted(self._sharers[contact.account, contact.address].items()):
+                other = self.contacts.get((contact.account, name)) or known
+                if name != contact.customer and other.address == contact.address:
+                    yield other
+
     def remember_run(self, run: Run) -> None:
         """Note whose run this is; called for every run that is loaded or written."""
         self._runs_of[run.account, run.customer].add((run.account, run.journey, run.key))
@@ -91,6 +101,7 @@ class Desk(WorkSet):
     def remember_message(self, message: Message) -> None:
         """Note whose message this is; called for every message that is loaded or claimed."""
         self._messages_of[message.account, message.customer].add((message.account, message.id))
+        self._messages_at[message.account, message.address].add((message.account, message.id))
 
     def keep_message(self, message: Message) -> None:
         """Put a message back in its next state."""
@@ -109,6 +120,16 @@ class Desk(WorkSet):
         for key in sorted(self._messages_of[self.work.account, customer]):
             message = self.messages.get(key)
             if message is not None and message.customer == customer:
+                yield message
+
+    def messages_to(self, contact: Contact) -> Iterator[Message]:
+        """The loaded messages to a contact, and those to others at the same address."""
+        keys = self._messages_of[contact.account, contact.customer]
+        if contact.address:
+            keys = keys | self._messages_at[contact.account, contact.address]
+        for key in sorted(keys):
+            message = self.messages.get(key)
+            if message is not None:
                 yield message
 
     def apply(self, journey: Journey, change: Change) -> None:
@@ -177,86 +198,4 @@ class Desk(WorkSet):
                 await tx.execute(move, of=account, loser=loser, survivor=survivor)
         for table in FORGOTTEN:
             await tx.delete_by_keys(table, self.forgotten.rows, by=("account", "customer"))
-
-
-async def load(tx: Tx, work: Sequence[Work]) -> Desk:
-    """Put on the desk all that a batch may need."""
-    row = await tx.fetch_one(HOUSE)
-    if row is None:
-        raise Unavailable("notifications has not started here yet")
-    desk = Desk(tx.now, await tx.machine_now(), row[0], row[1])
-    names = customers(work)
-    for contact in await tx.fetch_by_keys(tables.contact, names, Contact):
-        desk.contacts.loaded((contact.account, contact.customer), contact)
-    await _load_messages(tx, desk, work)
-    await _load_runs(tx, desk, work)
-    await _load_suppressions(tx, desk, work)
-    await _load_shops(tx, desk, work)
-    return desk
-
-
-async def _load_messages(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
-    ids = [(item.account, item.name) for item in work if isinstance(item, Due) and item.kind != STEP]
-    found = await tx.fetch_by_keys(tables.message, ids, tables.message_row)
-    whole = customers([item for item in work if _needs_all(item) or _asks(item)])
-    found += await tx.fetch_by_keys(tables.message, whole, tables.message_row, by=("account", "customer"))
-    for message in found:
-        desk.messages.loaded((message.account, message.id), message)
-        desk.remember_message(message)
-
-
-async def _load_runs(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
-    wanted = {(item.account, name, key) for item in work for name, key in _run_keys(item)}
-    wanted |= {(message.account, message.journey, message.key) for message in desk.messages.values()}
-    found = await tx.fetch_by_keys(tables.journey_run, wanted, tables.run_row)
-    events = customers([item for item in work if isinstance(item, Event)])
-    running = [(*name, RunState.RUNNING) for name in events]
-    found += await tx.fetch_by_keys(tables.journey_run, running, tables.run_row, by=("account", "customer", "state"))
-    whole = customers([item for item in work if _needs_all(item)])
-    found += await tx.fetch_by_keys(tables.journey_run, whole, tables.run_row, by=("account", "customer"))
-    for run in found:
-        desk.runs.loaded((run.account, run.journey, run.key), run)
-        desk.remember_run(run)
-
-
-def _needs_all(item: Work) -> bool:
-    return isinstance(item, Event) and isinstance(item.fact, CustomerMerged | CustomerErased)
-
-
-def _asks(item: Work) -> bool:
-    return isinstance(item, Command) or (isinstance(item, Due) and item.kind == STEP)
-
-
-def _run_keys(item: Work) -> Iterator[tuple[str, str]]:
-    if isinstance(item, Due) and item.kind == STEP:
-        yield item.payload["journey"], item.payload["key"]
-    elif isinstance(item, Event):
-        for journey in JOURNEYS:
-            for key in keys(journey, item):
-                yield journey.name, key
-
-
-async def _load_suppressions(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
-    if not any(
-        isinstance(item, Due | Command) or isinstance(item.fact, ConsentChanged | CustomerErased) for item in work
-    ):
-        return
-    wanted = {(contact.account, contact.address) for contact in desk.contacts.values() if contact.address}
-    profiles = [item for item in work if isinstance(item, Event) and isinstance(item.fact, ProfileUpdated)]
-    for event in profiles:
-        wanted.add((event.account, address_hash(desk.key, canonical_address(event.fact.email))))
-    rows = await tx.fetch_by_keys(tables.suppression, wanted, Suppression, by=("account", "address"))
-    for row in rows:
-        desk.suppressions.loaded((row.account, row.address, row.channel, row.purpose), row)
-
-
-async def _load_shops(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
-    if not any(isinstance(item, Due) for item in work):
-        return
-    held: list[Any] = [*desk.runs.values(), *desk.contacts.values(), *desk.messages.values()]
-    named = {(one.account, one.store) for one in held if one.store}
-    rows = await tx.fetch_by_keys(tables.kernel.config, named, ConfigRow)
-    for row in rows:
-        fact = decode_config(row)
-        if isinstance(fact, StoreConfigured):
-            desk.shops[row.account, row.id] = fact
+        await tx.delete_by_keys(tables.mailbox, self.closed.rows)

@@ -23,13 +23,25 @@ def follow(event: Event[Any], desk: Desk) -> None:
     for journey in JOURNEYS:
         scene = Scene(desk.contact, _runs(desk, journey, event))
         for change in react(journey, event, scene):
+            known = desk.runs.get((event.account, journey.name, change.run.key))
+            if change.run.bought_at is not None and (known is None or known.bought_at != change.run.bought_at):
+                _learnt(desk)
             desk.apply(journey, change)
 
 
 def follow_order(event: Event[OrderFact], desk: Desk) -> None:
     """Note when the contact last ordered, then let every journey see the order."""
-    desk.keep_contact(contacts.with_order(desk.contact, event.fact.order, event.store))
+    before = desk.contact
+    after = contacts.with_order(before, event.fact.order, event.store)
+    desk.keep_contact(after)
+    if (before.ordered_at, before.swept_at) != (after.ordered_at, after.swept_at):
+        _learnt(desk)
     follow(event, desk)
+
+
+def _learnt(desk: Desk) -> None:
+    """Note that we know of a purchase from now on: nothing it ends may be handed over later."""
+    desk.keep_contact(replace(desk.contact, known_at=desk.machine))
 
 
 def update_profile(event: Event[ProfileUpdated], desk: Desk) -> None:
@@ -84,7 +96,9 @@ def forget_customer(event: Event[CustomerErased], desk: Desk) -> None:
             withdraw(desk, message, "erased")
         elif message.state in {MessageState.ACCEPTED, MessageState.UNKNOWN}:
             desk.shreds.append(Shred(message.account, message.id, message.channel))
+        desk.keep_message(replace(desk.messages[message.account, message.id], address=""))
     if contact.address:
+        desk.closed.append((event.account, contact.address))
         key = (event.account, contact.address, CHANNEL, Purpose.MARKETING.value)
         if key not in desk.suppressions:
             desk.suppressions[key] = Suppression(*key, "erased", event.fact.at)

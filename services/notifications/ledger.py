@@ -10,7 +10,7 @@ from services.notifications.audience import zone_of
 from services.notifications.channels.base import Fate, Outcome
 from services.notifications.desk import RETRY, Desk
 from services.notifications.journeys import BY_NAME
-from services.notifications.policy import ALWAYS_BINDING, RULE
+from services.notifications.policy import ALWAYS_BINDING, RULE, why_suppressed
 from services.notifications.records import (
     Contact,
     Content,
@@ -27,6 +27,8 @@ from shared.workset import Due
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
+AT_LEAST = timedelta(hours=1)
+TOO_LATE = "sent_after_known_purchase"
 
 
 def message_id(run: Run, step: str, channel: str) -> str:
@@ -57,6 +59,7 @@ def claim(desk: Desk, run: Run, step: str, channel: str, purpose: Purpose, valid
         attempts=0,
         valid_until=valid_until,
         claimed_at=desk.now,
+        address=desk.contact.address,
     )
     desk.claims.append(message)
     desk.keep_message(message)
@@ -79,10 +82,15 @@ def look_again(due: Due, desk: Desk) -> None:
     if message.purpose is Purpose.MARKETING:
         zone = zone_of(contact.zone, contact.phone, contact.country, shop.zone)
         if desk.limits.quiet.covers(desk.now, zone):
-            _pause(desk, message, "quiet_hours", desk.limits.quiet.next_open(desk.now, zone))
+            _hold_until(desk, message, desk.limits.quiet.next_open(desk.now, zone))
             return
     handed = replace(
-        message, state=MessageState.HANDING_OVER, attempts=message.attempts + 1, handed_at=desk.machine, detail=""
+        message,
+        state=MessageState.HANDING_OVER,
+        attempts=message.attempts + 1,
+        handed_at=desk.machine,
+        detail="",
+        address=contact.address,
     )
     desk.keep_message(handed)
     desk.handed.append((handed, contact, run.content if run else Content(), shop))
@@ -109,6 +117,7 @@ def note(desk: Desk, message: Message, outcome: Outcome) -> None:
     if outcome.fate is Fate.REFUSED_FOR_NOW:
         _try_later(desk, message, outcome.detail)
     elif outcome.fate is Fate.ACCEPTED:
+        _count_too_late(desk, message)
         _close(desk, message, MessageState.ACCEPTED, "")
         sent = MessageSent(message=message.id, journey=message.journey, step=message.step, channel=message.channel)
         desk.emit(sent, store=message.store)
@@ -116,6 +125,7 @@ def note(desk: Desk, message: Message, outcome: Outcome) -> None:
         _close(desk, message, MessageState.REFUSED, outcome.detail)
         _decide(desk, message, "render_error" if outcome.detail.startswith("render_error") else "refused")
     else:
+        _count_too_late(desk, message)
         _close(desk, message, MessageState.UNKNOWN, outcome.detail)
         _decide(desk, message, "outcome_unknown")
     if outcome.no_such_address:
@@ -147,26 +157,52 @@ def suppressed(desk: Desk, contact: Contact, channel: str, purpose: Purpose) -> 
     return held.reason if held is not None else ""
 
 
+def consented(desk: Desk, contact: Contact, channel: str, purpose: Purpose) -> bool | None:
+    """The word on a channel and purpose, None if there was none; a no of anybody at the same address is a no."""
+    own, *others = (contacts.consent_of(one, channel, purpose.value) for one in desk.sharing(contact))
+    return False if False in others else own
+
+
 def _over(message: Message, run: Run | None, contact: Contact, now: datetime) -> str:
     if run is None:
         return "erased"
     if run.state is RunState.ENDED:
         return run.reason
-    outdated = BY_NAME[run.journey].outdated_by(contact)
-    if run.subject != message.subject or (outdated is not None and run.clock <= outdated):
+    if _bought(message, run, contact):
         return "purchased"
     return "expired" if now > message.valid_until else ""
+
+
+def _bought(message: Message, run: Run, contact: Contact) -> bool:
+    """Whether a purchase has ended what the message is about."""
+    outdated = BY_NAME[run.journey].outdated_by(contact)
+    ended = run.state is RunState.ENDED and run.reason == "purchased"
+    return ended or run.subject != message.subject or (outdated is not None and run.clock <= outdated)
+
+
+def _count_too_late(desk: Desk, message: Message) -> None:
+    """Count a mail that went out although its purchase was known: every guard before this one has failed then."""
+    run = desk.runs.get((message.account, message.journey, message.key))
+    known, handed = desk.contact.known_at, message.handed_at
+    if run is None or known is None or handed is None or message.state is not MessageState.HANDING_OVER:
+        return
+    if known < handed and _bought(message, run, desk.contact):
+        desk.count(TOO_LATE)
 
 
 def _forbidden(message: Message, contact: Contact, desk: Desk) -> str:
     if not contact.address:
         return "no_address"
-    if suppressed(desk, contact, message.channel, message.purpose):
-        return "suppressed"
-    wanted = message.purpose is not Purpose.MARKETING or contacts.consent_of(
-        contact, message.channel, message.purpose.value
-    )
-    return "" if wanted else "no_consent"
+    held = suppressed(desk, contact, message.channel, message.purpose)
+    if held:
+        return why_suppressed(held)
+    free = message.purpose is not Purpose.MARKETING
+    return "" if free or consented(desk, contact, message.channel, message.purpose) else "no_consent"
+
+
+def _hold_until(desk: Desk, message: Message, morning: datetime) -> None:
+    """Wait for the morning; for somebody who moved meanwhile it may come later than was thought at the claim."""
+    _pause(desk, replace(message, valid_until=max(message.valid_until, morning + AT_LEAST)), "quiet_hours", morning)
 
 
 def _pause(desk: Desk, message: Message, detail: str, until: datetime) -> None:

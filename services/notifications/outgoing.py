@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, exists, select
 from services.notifications import tables
 from services.notifications.channels import CHANNELS, Channel, Fate, Outcome
 from services.notifications.desk import HAND_OVER, SETTLE, Desk
-from services.notifications.ledger import look_again, settle
+from services.notifications.ledger import TOO_LATE, look_again, settle
 from services.notifications.letters import Bureau, Handed, write
 from services.notifications.records import Message, MessageState, Shred
 from services.notifications.tokens import Tokens
@@ -116,7 +116,8 @@ class HandOver:
         if not self._unrecorded:
             return
         async with self._db.write() as tx:
-            await self._judge.judge(tx, self._unrecorded)
+            desk = await self._judge.judge(tx, self._unrecorded)
+        METRICS.sent_after_known_purchase.inc(desk.counts[TOO_LATE] if desk is not None else 0)
         self._unrecorded = []
 
     async def _settle_lost(self) -> int:

@@ -1,8 +1,9 @@
 """The one arbiter: may this message go out now, later, or not at all, and why; pure.
 
 It asks in this order: can and may we write to the address (address, suppression, consent), is it still wanted (exit,
-expiry, holdout), would it be too much (cap), is it the wrong hour (quiet hours). The first no decides. Transactional
-messages need no consent, count against no cap, have no holdout and are not held at night; suppression binds them too.
+expiry, holdout), would it be too much (cooldown, cap, rank), is it the wrong hour (quiet hours). The first no decides.
+Transactional messages need no consent, count against no cap, have no holdout and are not held at night; suppression
+binds them too.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ import msgspec
 from services.notifications.quiet import QuietHours
 from services.notifications.records import Purpose
 
-RULE = "arbiter/1"
+RULE = "arbiter/2"
 ALWAYS_BINDING = frozenset({"hard_bounce", "complaint"})
 
 
@@ -36,18 +37,24 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What an operator allows: marketing messages per channel in a rolling window, quiet hours, holdout in 1/1000."""
+    """What an operator allows: marketing messages per channel in a rolling window, quiet hours, and who gets none.
+
+    `holdout` is drawn anew for each journey, `control` once for all of them; both in 1/1000.
+    """
 
     cap: int
     window: timedelta
     quiet: QuietHours
     holdout: int
+    control: int = 0
 
 
 class Ask(msgspec.Struct, frozen=True):
     """All that the arbiter looks at; `consent` None means never asked, `exit_reason` '' that the run is still wanted.
 
-    `recent` is how many messages the person already got on the channel within the window; `lot` is 0 to 999.
+    `recent` is how many messages the address already got on the channel within the window, `rivals` how many messages
+    of a higher rank will want a slot soon, `cooling` whether the same step went there too short a time ago; the lots
+    are 0 to 999, `lot` of the journey, `common_lot` of all journeys.
     """
 
     purpose: Purpose
@@ -61,14 +68,17 @@ class Ask(msgspec.Struct, frozen=True):
     recent: int
     lot: int
     zone: str
+    common_lot: int = 1000
+    rivals: int = 0
+    cooling: bool = False
 
 
 def judge(ask: Ask, limits: Limits) -> Verdict:
     """Say send, wait or skip; the same question always gets the same answer."""
     marketing = ask.purpose is Purpose.MARKETING
     reason = _forbidden(ask) or _unwanted(ask, limits, marketing=marketing)
-    if not reason and marketing and ask.recent >= limits.cap:
-        reason = "frequency_cap"
+    if not reason and marketing:
+        reason = _too_much(ask, limits)
     if reason:
         return Verdict(Answer.SKIP, reason)
     if marketing and limits.quiet.covers(ask.now, ask.zone):
@@ -77,16 +87,31 @@ def judge(ask: Ask, limits: Limits) -> Verdict:
 
 
 def expires(ask: Ask, limits: Limits) -> datetime:
-    """When the message is too old: `valid_for` after the first moment at which the hour allowed it."""
+    """When the message is too old: `valid_for` after it was due, hours in which it might not go out left aside.
+
+    So what is held in the evening is still good in the morning, for as long as it would have been in the evening.
+    """
     if ask.purpose is not Purpose.MARKETING:
         return ask.due + ask.valid_for
-    return limits.quiet.next_open(ask.due, ask.zone) + ask.valid_for
+    return limits.quiet.after_open(ask.due, ask.valid_for, ask.zone)
 
 
 def lot_of(account: str, journey: str, customer: str) -> int:
     """Where somebody falls, 0 to 999: the same for ever, whatever the share held out is."""
     digest = hashlib.sha256(f"{account}|{journey}|{customer}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % 1000
+
+
+def held_out(lot: int, common_lot: int, limits: Limits) -> str:
+    """Why somebody gets none of a journey, to compare with those who do; '' if they do."""
+    if common_lot < limits.control:
+        return "control_group"
+    return "holdout" if lot < limits.holdout else ""
+
+
+def why_suppressed(reason: str) -> str:
+    """The reason code for a suppressed address: what the person asked for is a matter of consent."""
+    return "no_consent" if reason == "unsubscribed" else "suppressed"
 
 
 def lifted_by_consent(reason: str) -> bool:
@@ -98,7 +123,7 @@ def _forbidden(ask: Ask) -> str:
     if not ask.address:
         return "no_address"
     if ask.suppressed:
-        return "suppressed"
+        return why_suppressed(ask.suppressed)
     if ask.purpose is Purpose.MARKETING and not ask.consent:
         return "no_consent"
     return ""
@@ -109,6 +134,12 @@ def _unwanted(ask: Ask, limits: Limits, *, marketing: bool) -> str:
         return ask.exit_reason
     if ask.now > expires(ask, limits):
         return "expired"
-    if marketing and ask.lot < limits.holdout:
-        return "holdout"
-    return ""
+    return held_out(ask.lot, ask.common_lot, limits) if marketing else ""
+
+
+def _too_much(ask: Ask, limits: Limits) -> str:
+    if ask.cooling:
+        return "cooldown"
+    if ask.recent >= limits.cap:
+        return "frequency_cap"
+    return "outranked" if ask.recent + ask.rivals >= limits.cap else ""

@@ -5,6 +5,7 @@ hour it is. Quiet hours end when the wall clock shows their end for the last tim
 second pass, in a skipped hour at the first instant after the skip. Nobody is woken because a clock was put back.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -32,6 +33,31 @@ class QuietHours(msgspec.Struct, frozen=True):
         local = instant.astimezone(_zone(zone))
         ends = (_last_showing(local, self.end, days) for days in range(3))
         return next(end for end in ends if end > instant and not self.covers(end, zone))
+
+    def after_open(self, instant: datetime, span: timedelta, zone: str) -> datetime:
+        """When `span` of time that is not quiet has passed since `instant` (UTC): nights do not count."""
+        opened = self.next_open(instant, zone)
+        while (closes := self._next_quiet(opened, zone)) is not None and closes - opened < span:
+            span -= closes - opened
+            opened = self.next_open(closes, zone)
+        return opened + span
+
+    def _next_quiet(self, instant: datetime, zone: str) -> datetime | None:
+        if self.start == self.end:
+            return None
+        local = instant.astimezone(_zone(zone))
+        starts = (moment for days in range(3) for moment in _showings(local, self.start, days))
+        return next(moment for moment in starts if moment > instant and self.covers(moment, zone))
+
+
+def _showings(local: datetime, wall: time, days: int) -> Iterator[datetime]:
+    """When the wall clock shows a time, each time it does that day; the first instant after it where it is skipped."""
+    day = (local + timedelta(days=days)).date()
+    naive = datetime.combine(day, wall, local.tzinfo)
+    first, second = (naive.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first <= second:
+        yield first
+    yield _last_showing(local, wall, days)
 
 
 def _last_showing(local: datetime, wall: time, days: int) -> datetime:

@@ -49,7 +49,7 @@ class Contact(msgspec.Struct, frozen=True):
     """Who somebody is to us: the address and its keyed hash, language, zone and consents; `store` is the last one.
 
     `ordered_at` is the time of the newest order, `swept_at` of the newest one without a cart; `proof` is the head of
-    the hash chain over the consent ledger.
+    the hash chain over the consent ledger; `known_at` is the machine time at which we last learnt of a purchase.
     """
 
     account: str
@@ -68,6 +68,7 @@ class Contact(msgspec.Struct, frozen=True):
     swept_at: datetime | None = None
     proof: str = ""
     erased_at: datetime | None = None
+    known_at: datetime | None = None
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -116,7 +117,8 @@ class Run(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True):
     """One line of the send ledger; `id` is a hash of account, journey version, step, subject, customer and channel.
 
-    `key` names the run; `handed_at` is machine time, all else business time.
+    `key` names the run; `handed_at` is machine time, all else business time; `address` is the keyed hash of where it
+    goes.
     """
 
     account: str
@@ -137,6 +139,7 @@ class Message(msgspec.Struct, frozen=True):
     claimed_at: datetime
     handed_at: datetime | None = None
     settled_at: datetime | None = None
+    address: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from services.notifications import books, routes, tables
-from services.notifications.desk import HAND_OVER, HOUSE, RETRY, SETTLE, STEP, load
+from services.notifications.desk import HAND_OVER, HOUSE, RETRY, SETTLE, STEP
 from services.notifications.handlers import (
     change_consent,
     follow,
@@ -15,6 +15,7 @@ from services.notifications.handlers import (
     update_profile,
 )
 from services.notifications.ledger import leave_claimed, settle, try_again
+from services.notifications.loading import load
 from services.notifications.outgoing import HandOver
 from services.notifications.records import Contact
 from services.notifications.settings import MessageSettings

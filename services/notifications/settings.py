@@ -16,11 +16,17 @@ class MessageSettings(BaseSettings):
 
     quiet_from: time = Field(time(22), description="From when, in the recipient's zone, no marketing goes out")
     quiet_to: time = Field(time(8), description="Until when; equal to quiet_from: never quiet")
-    message_cap: int = Field(4, ge=1, description="Most marketing messages to one person per channel in cap_days")
+    message_cap: int = Field(4, ge=1, description="Most marketing messages to one address per channel in cap_days")
     cap_days: int = Field(7, ge=1, description="Length of the rolling window of message_cap")
-    holdout_permille: int = Field(0, ge=0, le=1000, description="Share of customers, in 1/1000, who get no marketing")
+    holdout_permille: int = Field(
+        0, ge=0, le=1000, description="Share of customers, in 1/1000, kept out of a marketing journey, drawn for each"
+    )
+    control_permille: int = Field(
+        0, ge=0, le=1000, description="Share of customers, in 1/1000, who get no marketing by any journey"
+    )
 
     def limits(self) -> Limits:
         """The limits as the arbiter reads them."""
         quiet = QuietHours(self.quiet_from, self.quiet_to)
-        return Limits(self.message_cap, timedelta(days=self.cap_days), quiet, self.holdout_permille)
+        window = timedelta(days=self.cap_days)
+        return Limits(self.message_cap, window, quiet, self.holdout_permille, self.control_permille)

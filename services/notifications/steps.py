@@ -2,18 +2,15 @@
 
 from datetime import datetime
 
-from services.notifications import policy
+from services.notifications import policy, slots
 from services.notifications.audience import zone_of
-from services.notifications.contacts import consent_of
 from services.notifications.desk import STEP, Desk
 from services.notifications.engine import advance, due, step_of
 from services.notifications.journeys import BY_NAME, Email, Journey
-from services.notifications.ledger import claim, suppressed
+from services.notifications.ledger import claim, consented, suppressed
 from services.notifications.policy import Answer, Ask, Verdict
-from services.notifications.records import MessageState, Purpose, Run
+from services.notifications.records import Run
 from shared.workset import Due
-
-UNSENT = {MessageState.REFUSED, MessageState.WITHDRAWN}
 
 
 def take_step(timer: Due, desk: Desk) -> None:
@@ -64,28 +61,20 @@ def _ask(desk: Desk, journey: Journey, run: Run, message: Email, at: datetime) -
     contact = desk.contact
     shop = desk.shop(run.store or contact.store)
     cart = run.content.cart
+    lot, common_lot = slots.lots(run)
     return Ask(
         purpose=journey.purpose,
         address=contact.address,
         suppressed=suppressed(desk, contact, message.channel, journey.purpose),
-        consent=consent_of(contact, message.channel, journey.purpose.value),
+        consent=consented(desk, contact, message.channel, journey.purpose),
         exit_reason="empty_cart" if cart is not None and not cart.lines else "",
         due=at,
         now=desk.now,
         valid_for=journey.valid_for,
-        recent=_recent(desk, message.channel),
-        lot=policy.lot_of(run.account, journey.name, run.customer),
+        recent=slots.recent(desk, message.channel),
+        rivals=slots.rivals(desk, journey, run),
+        cooling=slots.is_cooling(desk, journey, run),
+        lot=lot,
+        common_lot=common_lot,
         zone=zone_of(contact.zone, contact.phone, contact.country, shop.zone),
-    )
-
-
-def _recent(desk: Desk, channel: str) -> int:
-    """Marketing messages that the customer got, or is about to get, within the cap's window."""
-    since = desk.now - desk.limits.window
-    return sum(
-        message.channel == channel
-        and message.purpose is Purpose.MARKETING
-        and message.claimed_at > since
-        and message.state not in UNSENT
-        for message in desk.messages_of(desk.work.customer)
     )

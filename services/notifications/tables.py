@@ -32,6 +32,15 @@ contact = Table(
     Column("swept_at", Instant(), nullable=True),
     Column("proof", Text, nullable=False),
     Column("erased_at", Instant(), nullable=True),
+    Column("known_at", Instant(), nullable=True),
+    Index("contact_address", "account", "address"),
+)
+
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
 )
 
 journey_run = Table(
@@ -75,6 +84,8 @@ message = Table(
     Column("claimed_at", Instant(), nullable=False),
     Column("handed_at", Instant(), nullable=True),
     Column("settled_at", Instant(), nullable=True),
+    Column("address", Text, nullable=False),
+    Index("message_address", "account", "address"),
     Index("message_customer", "account", "customer", "claimed_at", "id"),
     Index("message_state", "state", "claimed_at", "id"),
 )

@@ -3,12 +3,12 @@
 from typing import Any
 
 from tests.notifications.office import Office
-from tests.notifications.some import ANA, after, consent, filled
+from tests.notifications.some import ANA, after, consent, filled, paid
 
 
 async def test_lists_come_in_pages_that_miss_and_repeat_nothing(village_office: Office) -> None:
-    for number in range(6):
-        await village_office.tell(filled(f"cart_{number}"))
+    await village_office.tell(*(paid(f"ord_{number}") for number in range(3)))
+    await village_office.tell(*(filled(f"cart_{number}", at=after(minutes=1)) for number in range(3)))
     await village_office.passes(hours=3)
     for path, size in (("messages", 4), ("decisions", 2)):
         seen: list[str] = []

@@ -240,7 +240,7 @@ async def test_a_step_that_is_in_the_ledger_is_never_claimed_again(village_offic
 
 async def test_two_who_hand_over_at_once_send_each_mail_once(office: Office) -> None:
     for number in range(4):
-        await office.world.publish(filled(f"cart_{number}"))
+        await office.world.publish(paid(f"ord_{number}"))
     await _claimed_all(office, 4)
     first, second = (HandOver(office.world.of("notifications")) for _ in range(2))
     moved = await asyncio.gather(first.step(), second.step())

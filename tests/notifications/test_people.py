@@ -33,9 +33,9 @@ async def test_a_merge_while_a_mail_waits_sends_it_once_to_the_survivor(office: 
 
 async def test_after_a_merge_the_stricter_consent_holds_and_caps_are_shared(village_office: Office) -> None:
     await village_office.tell(profile(of=BEA, email="bea@example.com"), consent(of=BEA))
-    for number in range(4):
-        await village_office.tell(filled(f"cart_{number}", of=BEA))
-    await village_office.passes(hours=3)
+    for number in range(2):
+        await village_office.tell(filled(f"cart_{number}", of=BEA, at=village_office.world.now))
+        await village_office.passes(hours=25)
     assert len(village_office.mails) == 4
     at = village_office.world.now
     await village_office.tell(merged(at), filled("cart_9", at=at))
@@ -74,7 +74,7 @@ async def test_who_is_erased_leaves_nothing_but_a_hash(office: Office) -> None:
     at = office.world.now
     await office.tell(filled(), filled("cart_2"), paid(at=at, cart="cart_3"))
     await office.passes(hours=3)
-    assert len(office.mails) == 3
+    assert len(office.mails) == 2
     assert b"ana@example.com" in await text_of_all(office)
     gone = office.world.now
     await office.tell(erased(gone))

@@ -1,7 +1,8 @@
 """The arbiter: what decides before what, and what transactional mail is spared."""
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import available_timezones
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from tests.notifications.some import NOON
 
 LIMITS = Limits(cap=3, window=timedelta(days=7), quiet=QuietHours(time(22), time(8)), holdout=100)
 NIGHT = NOON.replace(hour=23)
+ZONES = sorted(available_timezones() - {"localtime", "Factory"})
 
 
 def an_ask(**fields: Any) -> Ask:
@@ -63,6 +65,28 @@ def test_at_night_marketing_waits_until_eight_and_does_not_expire_meanwhile() ->
     assert (held.answer, held.reason) == (Answer.WAIT, "quiet_hours")
     assert held.until == NIGHT.replace(day=11, hour=7)
     assert judge(an_ask(due=NIGHT, now=held.until), LIMITS).answer is Answer.SEND
+
+
+def test_what_was_due_just_before_the_night_is_still_good_in_the_morning() -> None:
+    due = NOON.replace(hour=20, minute=59)  # 21:59 in Madrid
+    held = judge(an_ask(due=due, now=due + timedelta(minutes=2)), LIMITS)
+    assert (held.answer, held.until) == (Answer.WAIT, NIGHT.replace(day=11, hour=7))
+    assert judge(an_ask(due=due, now=held.until), LIMITS).answer is Answer.SEND
+    last = NIGHT.replace(day=11, hour=12, minute=59)  # a minute of the evening and 5:59 of the day
+    assert judge(an_ask(due=due, now=last), LIMITS).answer is Answer.SEND
+    assert judge(an_ask(due=due, now=last + timedelta(seconds=1)), LIMITS).reason == "expired"
+
+
+@given(
+    st.datetimes(datetime(2024, 1, 1), datetime(2030, 12, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - given UTC here
+    st.integers(0, 100 * 60).map(lambda minutes: timedelta(minutes=minutes)),
+    st.sampled_from(ZONES),
+)
+def test_what_is_held_never_expires_while_it_is_held(due: datetime, late: timedelta, zone: str) -> None:
+    ask = an_ask(due=due, now=due + late, zone=zone)
+    verdict = judge(ask, LIMITS)
+    if verdict.answer is Answer.WAIT:
+        assert judge(replace(ask, now=verdict.until), LIMITS).answer is Answer.SEND
 
 
 def test_transactional_mail_needs_no_consent_counts_against_no_cap_and_goes_at_night() -> None:

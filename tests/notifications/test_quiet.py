@@ -47,6 +47,31 @@ def test_equal_ends_are_never_quiet() -> None:
     assert not QuietHours(time(8), time(8)).covers(datetime(2026, 5, 1, 6, tzinfo=UTC), "Europe/Madrid")
 
 
+@pytest.mark.parametrize(
+    ("start", "hours", "end"),
+    [
+        (datetime(2026, 5, 1, 12, tzinfo=MADRID), 6, datetime(2026, 5, 1, 18, tzinfo=MADRID)),
+        (datetime(2026, 5, 1, 20, tzinfo=MADRID), 6, datetime(2026, 5, 2, 12, tzinfo=MADRID)),
+        (datetime(2026, 5, 1, 23, tzinfo=MADRID), 6, datetime(2026, 5, 2, 14, tzinfo=MADRID)),
+        (datetime(2026, 3, 28, 21, tzinfo=MADRID), 15, datetime(2026, 3, 29, 22, tzinfo=MADRID)),
+        (datetime(2026, 10, 24, 21, tzinfo=MADRID), 29, datetime(2026, 10, 26, 22, tzinfo=MADRID)),
+    ],
+)
+def test_nights_do_not_count_as_time_that_passes(start: datetime, hours: int, end: datetime) -> None:
+    assert NIGHT.after_open(start, timedelta(hours=hours), "Europe/Madrid") == end.astimezone(UTC)
+
+
+def test_without_quiet_hours_all_time_counts() -> None:
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    assert QuietHours(time(8), time(8)).after_open(noon, timedelta(days=2), "UTC") == noon + timedelta(days=2)
+
+
+def test_a_start_in_a_skipped_hour_is_the_first_instant_after_it() -> None:
+    hours = QuietHours(time(2, 30), time(6))
+    late = hours.after_open(datetime(2026, 3, 29, 0, 30, tzinfo=MADRID), timedelta(hours=2), "Europe/Madrid")
+    assert late == datetime(2026, 3, 29, 6, 30, tzinfo=MADRID).astimezone(UTC)
+
+
 def _holds(hours: QuietHours, instant: datetime, zone: str) -> None:
     opened = hours.next_open(instant, zone)
     assert opened >= instant

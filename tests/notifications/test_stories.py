@@ -25,6 +25,7 @@ async def test_who_leaves_a_cart_gets_three_mails_and_not_one_more(office: Offic
         "messages_unknown": 0,
         "messages_withdrawn": 0,
         "messages_pending": 0,
+        "sent_after_known_purchase": 0,
     }
     facts = await office.world.facts("notifications", MessageSent)
     assert [fact.step for fact in facts if isinstance(fact, MessageSent)] == [
@@ -110,11 +111,23 @@ async def test_who_belongs_to_no_shop_yet_is_written_to_by_none(village_office: 
 
 
 async def test_the_cap_holds_across_carts(village_office: Office) -> None:
-    for number in range(6):
-        await village_office.tell(filled(f"cart_{number}"))
+    for number in range(3):
+        await village_office.tell(filled(f"cart_{number}", at=village_office.world.now))
+        await village_office.passes(hours=25)
+    assert await village_office.reasons() == ["frequency_cap"] * 3
+    reminder, help_ = "Has dejado algo en tu cesta de Casa Querencia", "¿Te ayudamos con tu pedido?"
+    assert village_office.subjects == [reminder, help_, reminder, help_]
+    at = village_office.world.now
+    await village_office.tell(paid(at=at))
+    await village_office.passes(hours=1)
+    assert village_office.subjects[4:] == ["Gracias por tu pedido #1001"]
+
+
+async def test_several_carts_at_once_are_reminded_of_once_a_day(village_office: Office) -> None:
+    await village_office.tell(*(filled(f"cart_{number}") for number in range(4)))
     await village_office.passes(hours=3)
-    assert len(village_office.mails) == 4
-    assert await village_office.reasons() == ["frequency_cap"] * 2
+    assert len(village_office.mails) == 1
+    assert await village_office.reasons() == ["cooldown"] * 3
 
 
 async def test_a_service_that_was_away_drops_what_is_too_old(village_office: Office) -> None:

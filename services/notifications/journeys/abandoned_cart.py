@@ -31,12 +31,19 @@ def _carts_bought(event: Event[OrderFact]) -> str:
     return event.fact.order.cart or EVERY_RUN
 
 
+def _rank(content: Content) -> int:
+    """Who got as far as the checkout is nearer to buying."""
+    return 40 if content.cart is not None and content.cart.stage == "checkout" else 30
+
+
 ABANDONED_CART = Journey(
     name="abandoned_cart",
     version=1,
     purpose=Purpose.MARKETING,
     valid_for=timedelta(hours=6),
     restarts=True,
+    cooldown=timedelta(days=1),
+    rank=_rank,
     outdated_by=lambda contact: contact.swept_at,
     starts=Start(
         on=(CartUpdated,),

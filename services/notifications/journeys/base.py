@@ -76,7 +76,9 @@ class Journey(msgspec.Struct, frozen=True):
 
     `restarts` sets the clock anew with each newer revision of the subject; `outdated_by` is the time of the newest
     order that makes runs with an earlier clock pointless; what was placed before `since` never sends; `valid_for`
-    counts from the first moment a step may go out; `older` keeps the versions that still have people under way.
+    counts hours in which a step may go out, so never a night; `older` keeps the versions that still have people under
+    way. The same step goes to one address only once in `cooldown`, whatever it is about; of marketing messages that
+    would share the last slots of somebody's cap, those with the higher `rank` get them.
     """
 
     name: str
@@ -90,6 +92,8 @@ class Journey(msgspec.Struct, frozen=True):
     restarts: bool = False
     outdated_by: Callable[[Contact], datetime | None] = lambda _: None
     since: datetime = BEGINNING
+    cooldown: timedelta = timedelta()
+    rank: Callable[[Content], int] = lambda _: 0
     older: "tuple[Journey, ...]" = ()
 
     def edition(self, version: int) -> "Journey":

@@ -25,8 +25,10 @@ WIN_BACK = Journey(
     name="win_back",
     version=1,
     purpose=Purpose.MARKETING,
-    valid_for=timedelta(days=3),
+    valid_for=timedelta(days=2),
     outdated_by=lambda contact: contact.ordered_at,
+    cooldown=timedelta(days=30),
+    rank=lambda _: 10,
     starts=Start(
         on=(SegmentEntered,),
         when=lambda event: event.fact.segment in GONE,
