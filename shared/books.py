@@ -13,6 +13,7 @@ from shared.bus.base import Bus
 from shared.clock import machine_seconds
 from shared.db.base import Reader
 from shared.errors import Unavailable
+from shared.partition import PARTITIONS
 from shared.service import Service
 
 if TYPE_CHECKING:
@@ -22,9 +23,14 @@ QUIET_SECONDS = 60.0
 
 
 class Books(msgspec.Struct):
-    """One service's books: its counters summed over writers, what is parked by type, its own audit."""
+    """One service's books: its counters summed over writers, what is parked by type, its own audit.
+
+    `at` is the business moment they were read, `heard` the one up to which ingest's facts have all been taken in.
+    """
 
     service: str
+    at: datetime
+    heard: datetime | None
     counters: dict[str, int]
     parked: dict[str, int]
     outbox: int
@@ -52,9 +58,12 @@ async def books_of(reader: Reader, service: Service) -> Books:
     )
     waiting = await reader.fetch_one(select(func.count()).select_from(kernel.outbox))
     untaken = await reader.fetch(service.untaken) if service.untaken else []
+    beats = await reader.fetch(select(kernel.heartbeat.c.at))
     audit = await service.audit(reader) if service.audit else None
     return Books(
         service=service.name,
+        at=reader.now,
+        heard=min(row[0] for row in beats) if len(beats) == PARTITIONS else None,
         counters={name: int(value) for name, value in counters},
         parked={type_: int(number) for kind, type_, number in stuck if kind == "event"},
         outbox=int(waiting[0]) if waiting else 0,
@@ -160,22 +169,35 @@ async def verify(
 async def verify_remote(
     urls: Sequence[str], services: Sequence[Service], *, wait_seconds: float = QUIET_SECONDS
 ) -> Verdict:
-    """Judge books asked of running services over HTTP, until they add up or have stood still for two seconds.
+    """Judge books asked of running services over HTTP, until they add up or nothing moves any more.
 
     Raises Unavailable when a service does not answer.
     """
     until = machine_seconds() + wait_seconds
-    before: dict[str, Books] = {}
+    first = found = await _asked(urls)
     while True:
-        found = await _asked(urls)
         asked = [service for service in services if service.name in found]
         faults = judge(found, asked)
-        still = found == before
-        if not faults or still or machine_seconds() >= until:
-            quiet = not faults or (still and not any(kept.outbox or kept.untaken for kept in found.values()))
+        quiet = not faults or _stood_still(first, found, asked)
+        if quiet or machine_seconds() >= until:
             return Verdict(not faults, quiet, faults, {name: msgspec.to_builtins(kept) for name, kept in found.items()})
-        before = found
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
+        found = await _asked(urls)
+        if _moving(found) != _moving(first):
+            first = found
+
+
+def _moving(found: Mapping[str, Books]) -> object:
+    return [(name, kept.counters, kept.parked, kept.outbox, kept.untaken) for name, kept in sorted(found.items())]
+
+
+def _stood_still(first: Mapping[str, Books], found: Mapping[str, Books], services: Sequence[Service]) -> bool:
+    """Nothing is on its way, and every consumer has heard from ingest since the books came to be as they are."""
+    if any(kept.outbox or kept.untaken for kept in found.values()):
+        return False
+    since = max(kept.at for kept in first.values())
+    heard = [found[service.name].heard for service in services if service.reactions]
+    return all(at is not None and at > since for at in heard)
 
 
 async def _asked(urls: Sequence[str]) -> dict[str, Books]:

@@ -51,24 +51,20 @@ class Postgres:
         _run("pg_ctl", "-w", "-t", "60", "-D", str(self.folder / "data"), *arguments)
 
 
-def start_postgres(port: int | None = None) -> Postgres:
-    """Make a server with an empty cluster in a temporary folder and start it; raises NotToBeHad."""
+def start_postgres(port: int | None = None, password: str = "") -> Postgres:
+    """Make a server with an empty cluster in a temporary folder and start it; raises NotToBeHad.
+
+    With a password for its superuser, nobody gets in without one.
+    """
     programs()
     folder = Path(tempfile.mkdtemp(prefix="querencia-postgres-"))
+    secret = folder / "password"
+    secret.write_text(password)
     if os.geteuid() == 0:
         shutil.chown(folder, UNPRIVILEGED)
-    _run(
-        "initdb",
-        "--no-sync",
-        "--auth=trust",
-        "-E",
-        "utf8",
-        "--locale=C.UTF-8",
-        "-U",
-        "postgres",
-        "-D",
-        f"{folder}/data",
-    )
+        shutil.chown(secret, UNPRIVILEGED)
+    who = ["--auth=scram-sha-256", f"--pwfile={secret}"] if password else ["--auth=trust"]
+    _run("initdb", "--no-sync", *who, "-E", "utf8", "--locale=C.UTF-8", "-U", "postgres", "-D", f"{folder}/data")
     server = Postgres(folder, port or free_port())
     server.start()
     return server

@@ -1,5 +1,6 @@
 """The very commands and environments of the compose file, run as processes on a real Kafka and PostgreSQL."""
 
+import json
 import os
 import re
 import signal
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONTAINERS = cast("dict[str, Any]", yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"])
 SERVICES = ("ingest", "loyalty", "scoring", "notifications")
 SECRETS = {
+    "POSTGRES_PASSWORD": "secret-of-postgres",
     "QUERENCIA_MASTER_KEY": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
     **{f"{service.upper()}_DB_PASSWORD": f"secret-of-{service}" for service in SERVICES},
 }
@@ -46,17 +48,18 @@ class Installation:
         extra = {"HTTP_PORT": str(port), "DATA_DIR": str(self.folder / container), "TOPIC_PREFIX": self.prefix}
         return {**os.environ, **ours, **{f"QUERENCIA_{name}": value for name, value in extra.items()}}
 
-    def once(self, container: str) -> None:
-        """Run a container that sets something up, to its end."""
-        command = [sys.executable, "-m", "services", *CONTAINERS[container]["command"]]
+    def once(self, container: str, *command: str) -> str:
+        """Run a container to its end, with its own command or another as `docker compose run` would; its output."""
+        program = [sys.executable, "-m", "services", *(command or CONTAINERS[container]["command"])]
         environment = self.environment(container)
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     @contextmanager
-    def up(self, container: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    def up(self, container: str, port: int = 0) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         """A lasting container as a process: its port and the process, once the port answers."""
-        port = free_port()
+        port = port or free_port()
         log = self.folder / f"{container}.log"
         command = [sys.executable, "-m", "services", *CONTAINERS[container]["command"]]
         with log.open("wb") as out:
@@ -80,10 +83,11 @@ def installation(
 ) -> Iterator[Installation]:
     """PostgreSQL made ready by the script that its container runs, topics made, every service migrated."""
     assert postgres_address  # skips where there is no PostgreSQL to be had
-    server = start_postgres()
+    server = start_postgres(password=SECRETS["POSTGRES_PASSWORD"])
     found = Installation(kafka_address, server, f"t{server.port}.", tmp_path_factory.mktemp("installation"))
     path = f"{programs()}:{os.environ['PATH']}"
     access = {"PATH": path, "PGHOST": "127.0.0.1", "PGPORT": str(server.port), "POSTGRES_USER": "postgres"}
+    access["PGPASSWORD"] = SECRETS["POSTGRES_PASSWORD"]
     try:
         script = ROOT / CONTAINERS["postgres"]["volumes"][1].split(":")[0]
         subprocess.run([script], env={**os.environ, **SECRETS, **access}, check=True, capture_output=True)
@@ -95,21 +99,69 @@ def installation(
         server.remove()
 
 
-def test_no_service_sees_another_ones_database(installation: Installation) -> None:
-    address = f"postgresql://loyalty@127.0.0.1:{installation.postgres.port}"
-    assert sql(address, "SELECT current_user", database="loyalty") == ["loyalty"]
-    with pytest.raises(RuntimeError, match="permission denied for database"):
-        sql(address, "SELECT 1", database="ingest")
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_service_gets_in_with_its_own_password_to_its_own_database(
+    installation: Installation, service: str
+) -> None:
+    port, secret = installation.postgres.port, SECRETS[f"{service.upper()}_DB_PASSWORD"]
+    assert sql(f"postgresql://{service}:{secret}@127.0.0.1:{port}", "SELECT current_user", database=service) == [
+        service
+    ]
+    with pytest.raises(RuntimeError, match="password authentication failed"):
+        sql(f"postgresql://{service}:guessed@127.0.0.1:{port}", "SELECT 1", database=service)
+    for other in {*SERVICES} - {service}:
+        with pytest.raises(RuntimeError, match="permission denied for database"):
+            sql(f"postgresql://{service}:{secret}@127.0.0.1:{port}", "SELECT 1", database=other)
 
 
-def test_services_answer_behind_the_gateway_and_leave_in_time(installation: Installation, tmp_path: Path) -> None:
+@pytest.fixture
+def ups(installation: Installation) -> Iterator[dict[str, tuple[int, subprocess.Popen[bytes]]]]:
+    """The four services, running: port and process of each."""
     with ExitStack() as stack:
-        ups = {service: stack.enter_context(installation.up(service)) for service in SERVICES}
-        ports = {service: port for service, (port, _) in ups.items()}
-        for port in ports.values():
-            assert httpx.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
-            assert "querencia_event_loop_lag_seconds" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
-        url = stack.enter_context(gateway(tmp_path, ports))
+        yield {service: stack.enter_context(installation.up(service)) for service in SERVICES}
+
+
+def test_a_purchase_behind_the_gateway_becomes_points_though_loyalty_is_killed(
+    installation: Installation, ups: dict[str, tuple[int, subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    ports = {service: port for service, (port, _) in ups.items()}
+    said = installation.once("ingest", "account", "create", "--name", "Tea", "--currency", "EUR")
+    key, store = re.search(r"server key +(\S+)", said), re.search(r"store +(sto_\S+)", said)
+    assert key, said
+    assert store, said
+    with gateway(tmp_path, ports) as url, httpx.Client(base_url=url, timeout=30) as shop, ExitStack() as later:
+        shop.headers["authorization"] = f"Bearer {key[1]}"
+        for number in range(1, 9):
+            if number == 5:
+                ups["loyalty"][1].kill()
+                later.enter_context(installation.up("loyalty", ports["loyalty"]))
+            _buy(shop, number)
+        addresses = [f"http://127.0.0.1:{port}/books" for port in ports.values()]
+        verdict = json.loads(installation.once("ingest", "verify", "--books", *addresses).splitlines()[-1])
+        assert verdict["balanced"], verdict
+        token = shop.post("/v1/customer-tokens", json={"customer": f"ext:{store[1]}:7"}).json()["token"]
+        shop.headers["authorization"] = f"Bearer {token}"
+        assert shop.get("/v1/members/me").json()["pending"] == 8 * 25
+        assert len(shop.get("/v1/messages").json()["data"]) >= 1
+
+
+def _buy(shop: httpx.Client, number: int) -> None:
+    """Post one purchase of 25.00 by customer 7."""
+    line = {"product": "tea", "title": "Green tea", "quantity": 2, "price": 1250}
+    customer = {"id": "7", "email": "ana@example.com", "first_name": "Ana", "locale": "es"}
+    data = {"order_id": str(number), "customer": customer, "lines": [line]}
+    event = {"specversion": "1.0", "source": "my-shop", "id": f"order-{number}", "type": "purchase", "data": data}
+    assert shop.post("/v1/events", json=event).json()["verdicts"][0]["verdict"] == "accepted"
+
+
+def test_services_answer_behind_the_gateway_and_leave_in_time(
+    ups: dict[str, tuple[int, subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    ports = {service: port for service, (port, _) in ups.items()}
+    for port in ports.values():
+        assert httpx.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
+        assert "querencia_event_loop_lag_seconds" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    with gateway(tmp_path, ports) as url:
         for method, path in (("POST", "/v1/events"), ("GET", "/v1/members/me"), ("GET", "/v1/scores/cus_ana")):
             assert httpx.request(method, f"{url}{path}", json={}).status_code == 401
         begun = time.monotonic()
