@@ -6,10 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, update
 
-from services.loyalty import tables, wallets
+from services.loyalty import awarding, budgets, tables, wallets
 from services.loyalty.earning import lot_id
 from services.loyalty.ledger import Change
-from services.loyalty.records import Entry, Hold, Lot, Member, ProgramVersion, Rating, Redemption, Transaction
+from services.loyalty.programmes import Programme
+from services.loyalty.records import Award, Entry, Hold, Lot, Member, ProgramVersion, Rating, Redemption, Transaction
 from services.loyalty.versions import Versions, versions_for
 from shared.db import Query, Tx
 from shared.drafts import Added, Keyed
@@ -43,7 +44,10 @@ class Desk(WorkSet):
         self.entries = Added[Entry]()
         self.forgotten = Added[Key]()
         self.drafts = Added[ProgramVersion]()
+        self.awards = Keyed[Key, Award]()
+        self.budgets = Keyed[Key, int]()
         self.versions: dict[str, Versions] = {}
+        self.budgets_before: dict[Key, int] = {}
         self.earlier: dict[Key, list[Entry]] = {}
         self._lots_of: dict[Key, dict[str, None]] = {}
         self._rated: set[Key] = set()
@@ -54,6 +58,23 @@ class Desk(WorkSet):
         if account not in self.versions:
             self.store_of(account, store)
         return self.versions[account]
+
+    def zone_of(self, account: str, store: str, programme: Programme) -> str:
+        """The zone of a store's clock; the programme's where no store is named."""
+        found = self.stores.get((account, store))
+        return programme.zone if found is None else found.zone
+
+    def budget_left(self, account: str, programme: Programme) -> int | None:
+        """What is left of a programme's budget in the period that runs now; None where it has none."""
+        if programme.budget is None:
+            return None
+        return max(0, self.budgets.get((account, budgets.period_of(programme, programme.budget, self.now))) or 0)
+
+    def draw(self, account: str, programme: Programme, points: int) -> None:
+        """Take points out of a programme's budget; what is taken back later does not flow back."""
+        left = self.budget_left(account, programme)
+        if programme.budget is not None and left is not None and points > 0:
+            self.budgets[account, budgets.period_of(programme, programme.budget, self.now)] = left - points
 
     def loaded_lot(self, lot: Lot) -> None:
         """Take in a lot as it stands in the database."""
@@ -98,6 +119,14 @@ class Desk(WorkSet):
         key = (taken.account, taken.txn)
         return self.earlier.get(key) or [leg for leg in self.entries.rows if (leg.account, leg.txn) == key]
 
+    def put_award(self, award: Award) -> None:
+        """Put a new award on the desk."""
+        self.awards[award.account, award.id] = award
+
+    def awards_of(self, member: Member) -> list[Award]:
+        """A member's awards that are on the desk."""
+        return [one for one in self.awards.values() if (one.account, one.customer) == (member.account, member.customer)]
+
     def put_member(self, member: Member) -> Member:
         """Put a changed member on the desk."""
         self.members[member.account, member.customer] = member
@@ -119,12 +148,15 @@ class Desk(WorkSet):
         await tx.upsert_many(tables.lot, self.lots.stored)
         await tx.upsert_many(tables.redemption, self.redemptions.stored)
         await tx.upsert_many(tables.hold, self.holds.stored)
+        await tx.delete_by_keys(tables.award, self.awards.removed)
+        await tx.upsert_many(tables.award, self.awards.stored)
         await tx.insert_many(tables.journal, self.transactions.rows)
         await tx.insert_many(tables.entry, self.entries.rows)
         if len(await tx.insert_new(tables.program, self.drafts.rows, ("version",))) < len(self.drafts.rows):
             raise Refused("version_conflict", "somebody else changed the programme meanwhile", status=409)
         for account, customer in self.forgotten.rows:
             await tx.execute(FORGET, of=account, who=customer)
+        await budgets.store(tx, self.budgets.changed, self.budgets_before)
 
     async def _store_ratings(self, tx: Tx) -> None:
         """Raises Unavailable, so that the batch is tried again, when somebody else rated an order first meanwhile."""
@@ -138,13 +170,17 @@ class Desk(WorkSet):
 async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     """Everything that judging a batch needs; a first fact of an account makes its default programme."""
     desk = Desk(tx.now)
+    desk.versions = await versions_for(tx, work)
     for rating in await tx.fetch_by_keys(tables.rating, _orders(work), Rating, lock="wait"):
         desk.loaded_rating(rating)
     merging = await _load_merging(tx, desk, work)
     await _load_members(tx, desk, work)
     await _load_lots(tx, desk, work, merging)
     await _load_redemptions(tx, desk, work)
-    desk.versions = await versions_for(tx, work)
+    await _load_awards(tx, desk, work)
+    desk.budgets_before = await budgets.load(tx, desk.versions)
+    for key, left in desk.budgets_before.items():
+        desk.budgets.loaded(key, left)
     return desk
 
 
@@ -158,6 +194,8 @@ async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
     orders = {(lot.account, lot.source) for lot in lots}
     for rating in await tx.fetch_by_keys(tables.rating, orders, Rating, lock="wait"):
         desk.loaded_rating(rating)
+    for award in await tx.fetch_by_keys(tables.award, merging, Award, by=("account", "customer")):
+        desk.awards.loaded((award.account, award.id), award)
     return merging
 
 
@@ -182,6 +220,14 @@ async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]
         tables.lot, [(*owner, True) for owner in owners], Lot, by=("account", "customer", "open")
     ):
         desk.loaded_lot(lot)
+
+
+async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
+    """What was paid already of what these facts and days may bring: nothing is asked where no rule pays for them."""
+    known = [(item, desk.versions[item.account]) for item in work if item.account in desk.versions]
+    wanted = {key for item, of in known for key in awarding.keys(item, of, tx.now)}
+    for award in await tx.fetch_by_keys(tables.award, wanted, Award):
+        desk.awards.loaded((award.account, award.id), award)
 
 
 async def _load_redemptions(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:

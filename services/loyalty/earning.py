@@ -1,13 +1,16 @@
 """What an order earns: its entitlement in the stored rating context, and the exact difference to what is booked."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from services.loyalty import terms, tiers
+from services.loyalty import caps, terms, tiers
 from services.loyalty.ledger import LARGEST
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, PENDING, Context, Lot, Member, Move, Rating
+from services.loyalty.rules import OrderRule
+from services.loyalty.stacking import Sum, stacked
 from shared.events import Lane
 from shared.events.ingest import Order, OrderStatus
 
@@ -20,17 +23,26 @@ def is_stale(order: Order, rating: Rating | None) -> bool:
     return rating is not None and rating.revision >= order.revision
 
 
-def entitlement(order: Order, context: Context, programme: Programme) -> int:
+class Shop(NamedTuple):
+    """Where an order was paid: the store, its clock's zone, and what is left of the programme's budget."""
+
+    store: str
+    zone: str
+    budget: int | None = None
+
+
+def entitlement(order: Order, context: Context, programme: Programme) -> Sum:
     """Points by the rules of the context's programme version, times its tier's multiplier, within its room."""
     if context.why or order.paid_at is None or order.test or order.status in VOID:
-        return 0
-    points = sum(rule.points(order, context) for rule in programme.rules) * context.percent // 100
-    return min(points, MOST if context.room is None else context.room)
+        return Sum(0, ())
+    return stacked(order, context, programme.rules, MOST)
 
 
-def context_of(order: Order, store: str, member: Member, programme: Programme, paid_at: datetime) -> Context:
+def context_of(order: Order, shop: Shop, member: Member, programme: Programme, paid_at: datetime) -> Context:
     """What the first rating of a paid order finds; kept, and never looked up again."""
     day = terms.local_day(programme.zone, paid_at)
+    limits = [] if programme.cap is None else [caps.room(member, "", programme.cap, day)]
+    known = [limit for limit in (*limits, shop.budget) if limit is not None]
     tier = programme.ladder.tiers[tiers.standing(member.moves, programme.ladder, day).level]
     numerator, denominator = _rate(order, programme)
     return Context(
@@ -42,8 +54,25 @@ def context_of(order: Order, store: str, member: Member, programme: Programme, p
         numerator=numerator,
         denominator=denominator,
         first_order=member.first_order in {"", order.id},
-        why=_why_not(order, store, programme, paid_at, numerator),
+        why=_why_not(order, shop.store, programme, paid_at, numerator),
+        segments=member.segments,
+        room=min(known) if known else None,
+        rooms=_rooms(member, programme, day),
+        zone=shop.zone,
     )
+
+
+def used(member: Member, rating: Rating, programme: Programme) -> Member:
+    """The member after the first rating of an order, what capped rules gave written down."""
+    if rating.context is None or not rating.points:
+        return member
+    day = terms.local_day(programme.zone, rating.context.accrued_at)
+    uses = member.uses if programme.cap is None else caps.used(member.uses, "", programme.cap, day, rating.points)
+    given = {part.rule: part.points for part in rating.parts or ()}
+    for rule in programme.rules:
+        if rule.cap is not None and given.get(rule.called):
+            uses = caps.used(uses, rule.called, rule.cap, day, given[rule.called])
+    return member if uses is member.uses else replace(member, uses=uses)
 
 
 def lot_of(member: Member, rating: Rating, programme: Programme, now: datetime) -> Lot:
@@ -74,17 +103,18 @@ def rated(
     order: Order, member: Member, before: Rating | None, context: Context | None, programme: Programme | None
 ) -> Rating:
     """The rating of an order's newest revision; what it forgives of earlier write-offs is the ledger's to say."""
-    points = 0 if context is None or programme is None else entitlement(order, context, programme)
+    due = Sum(0, ()) if context is None or programme is None else entitlement(order, context, programme)
     if before is not None:
-        return replace(before, revision=order.revision, points=points, context=context)
+        return replace(before, revision=order.revision, points=due.points, context=context, parts=due.parts)
     return Rating(
         account=member.account,
         order_id=order.id,
         customer=member.customer,
         revision=order.revision,
-        points=points,
+        points=due.points,
         written_off=0,
         context=context,
+        parts=due.parts,
     )
 
 
@@ -93,6 +123,15 @@ def move_of(points: int, context: Context, programme: Programme, known_at: datet
     accrued = terms.local_day(programme.zone, context.accrued_at)
     known = accrued if known_at is None else terms.local_day(programme.zone, known_at)
     return Move(max(accrued, known), accrued, points)
+
+
+def _rooms(member: Member, programme: Programme, day: int) -> dict[str, int]:
+    found = {
+        rule.called: caps.room(member, rule.called, rule.cap, day)
+        for rule in programme.rules
+        if rule.cap is not None and isinstance(rule, OrderRule)
+    }
+    return {name: limit for name, limit in found.items() if limit is not None}
 
 
 def _rate(order: Order, programme: Programme) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from services.loyalty.programmes import Programme
 from services.loyalty.records import PENDING, WRITTEN_OFF, Kind, Member, Move, Rating
 from shared.db import new_id
 from shared.events import Event
-from shared.events.ingest import OrderFact
+from shared.events.ingest import Order, OrderFact
 from shared.events.loyalty import OrderRated, TierUpgraded
 
 
@@ -27,12 +27,21 @@ def rate_order(event: Event[OrderFact], desk: Desk) -> None:
     member = enrolled(desk, event.account, event.customer, current)
     context = None if before is None else before.context
     fresh = moved or context is None
+    left = desk.budget_left(event.account, current)
     if context is None and order.paid_at is not None:
-        context = earning.context_of(order, event.store, member, versions.at(order.paid_at), order.paid_at)
+        shop = earning.Shop(event.store, desk.zone_of(event.account, event.store, current), left)
+        context = earning.context_of(order, shop, member, versions.at(order.paid_at), order.paid_at)
+        member = _not_new(member, order, desk)
     rules = current if context is None else versions.numbered(context.version)
     rating = earning.rated(order, member, before, context, rules)
-    change = rating.points - (0 if before is None else before.points)
+    booked = 0 if before is None else before.points
+    if left is not None and rating.points - booked > left:
+        rating = replace(rating, points=booked + left)
+    change = rating.points - booked
     if change and context is not None:
+        desk.draw(event.account, current, change)
+        if before is None:
+            member = desk.put_member(earning.used(member, rating, rules))
         member, rating = _booked(member, rating, change, event, desk, rules)
         move = earning.move_of(change, context, current, None if fresh else event.time)
         member = climb(member, move, desk, current)
@@ -40,12 +49,21 @@ def rate_order(event: Event[OrderFact], desk: Desk) -> None:
     _tell(member, rating, change, event, desk)
 
 
+def _not_new(member: Member, order: Order, desk: Desk) -> Member:
+    """Whoever has paid an order, imported ones too, has had the first one."""
+    if member.first_order or order.test:
+        return member
+    return desk.put_member(replace(member, first_order=order.id))
+
+
 def enrolled(desk: Desk, account: str, customer: str, programme: Programme) -> Member:
     """The member, put into the programme and its lowest tier when new."""
     member = desk.members[account, customer]
-    if member.program:
-        return member
-    return desk.put_member(replace(member, program=programme.id, tier=programme.ladder.tiers[0].name))
+    if not member.program:
+        member = desk.put_member(replace(member, program=programme.id, tier=programme.ladder.tiers[0].name))
+    if member.dates_due is None and not member.erased:
+        member = schedule.dates(desk, member, programme, terms.local_day(programme.zone, desk.now) + 1)
+    return member
 
 
 def climb(member: Member, move: Move, desk: Desk, programme: Programme) -> Member:
@@ -67,7 +85,7 @@ def _booked(
     member: Member, rating: Rating, change: int, event: Event[OrderFact], desk: Desk, programme: Programme
 ) -> tuple[Member, Rating]:
     """Post the difference to the order's own lot, or take it back."""
-    order, own = event.fact.order, desk.lots.get((event.account, earning.lot_id(event.fact.order.id)))
+    own = desk.lots.get((event.account, earning.lot_id(event.fact.order.id)))
     if change < 0:
         cause = _cause(event, desk, "clawback")
         done = ledger.claw_back(member, own, desk.open_lots(member), -change, programme.debt, cause)
@@ -75,7 +93,7 @@ def _booked(
         lot = own or earning.lot_of(member, rating, programme, desk.now)
         forgiven = min(rating.written_off, change)
         done = ledger.earn(member, lot, change, _cause(event, desk, "earn"), forgiven=forgiven)
-    after = replace(desk.book(done), earned=member.earned + change, first_order=member.first_order or order.id)
+    after = replace(desk.book(done), earned=member.earned + change)
     after = schedule.sooner(desk, desk.put_member(after), done.lots, programme)
     return after, replace(rating, written_off=rating.written_off - done.on(WRITTEN_OFF))
 

@@ -35,7 +35,7 @@ LARGEST = 10**15
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Cause(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """Why and when a transaction is written: its id, what is behind it, and for corrections by hand who and why."""
 
     transaction: str

@@ -2,7 +2,8 @@
 
 from msgspec.structs import replace
 
-from services.loyalty import ledger, schedule, terms, tiers
+from services.loyalty import caps, duplicates, ledger, schedule, terms, tiers
+from services.loyalty.awarding import DATES_TIMER
 from services.loyalty.desk import Desk
 from services.loyalty.handlers import enrolled
 from services.loyalty.ledger import Cause
@@ -32,15 +33,27 @@ def merge_members(event: Event[CustomerMerged], desk: Desk) -> None:
     for rating in desk.ratings_of(loser):
         desk.put_rating(replace(rating, customer=survivor.customer))
     _joined(loser, survivor, desk, programme)
+    duplicates.take_back(event, loser, desk, programme)
     desk.put_member(
-        replace(schedule.stop(desk, gone), moves=(), earned=0, redeemed=0, tier=programme.ladder.tiers[0].name)
+        replace(
+            schedule.stop(desk, gone),
+            moves=(),
+            uses=(),
+            birthday="",
+            earned=0,
+            redeemed=0,
+            tier=programme.ladder.tiers[0].name,
+        )
     )
 
 
 def forget_member(event: Event[CustomerErased], desk: Desk) -> None:
     """Forget a person: words written about them go; the wallet names only a random id and stays in the books."""
     member = desk.members[event.account, event.customer]
-    desk.put_member(replace(member, erased=True))
+    member = desk.put_member(replace(member, erased=True, birthday="", segments=()))
+    if member.dates_due is not None:
+        desk.cancel_timer(DATES_TIMER, member.customer)
+        desk.put_member(replace(member, dates_due=None))
     desk.forgotten.append((event.account, event.customer))
 
 
@@ -59,10 +72,14 @@ def _joined(loser: Member, survivor: Member, desk: Desk, programme: Programme) -
         redeemed=survivor.redeemed + loser.redeemed,
         first_order=survivor.first_order or loser.first_order,
         joined_at=min(survivor.joined_at, loser.joined_at),
+        uses=caps.joined(survivor.uses, loser.uses),
+        birthday=survivor.birthday or loser.birthday,
+        birthday_since=survivor.birthday_since if survivor.birthday else loser.birthday_since,
     )
     if ladder.level_of(tier) > ladder.level_of(survivor.tier):
         desk.emit(TierUpgraded(program=programme.id, tier=tier, previous=survivor.tier))
     after = schedule.again(desk, desk.put_member(after), programme, "mature_due", "expire_due", "notice_due")
+    after = schedule.dates(desk, after, programme, terms.local_day(programme.zone, desk.now) + 1)
     schedule.review(desk, after, now, programme, max(level, now.level))
 
 

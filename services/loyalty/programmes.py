@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 
 import msgspec
 
-from services.loyalty.rules import AnyRule
+from services.loyalty.rules import AnyRule, Cap
 from services.loyalty.rules.spend import Spend
 from services.loyalty.tiers import Ladder, Tier
 
@@ -30,11 +30,19 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     denominator: Positive
 
 
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """At most so many points for all members together in each week, month, year, or ever."""
+
+    points: Positive
+    per: Literal["week", "month", "year", "ever"] = "ever"
+
+
 class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One version of a loyalty programme.
 
     `stores` empty means all of the account's; `expiry_months` None means never; what is taken back beyond the
-    balance becomes debt (`allow_negative`), is forgiven (`clamp`) or comes out of pending points first.
+    balance becomes debt (`allow_negative`), is forgiven (`clamp`) or comes out of pending points first. `cap` limits
+    what one member earns by all rules together, `budget` what all members do.
     """
 
     id: str
@@ -51,11 +59,16 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     expiry_months: Annotated[int, msgspec.Meta(ge=1, le=1_200)] | None = 12
     notice_days: Days = 30
     debt: DebtPolicy = "allow_negative"
+    cap: Cap | None = None
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a zone that IANA does not know."""
+        """Raises ValueError for a zone that IANA does not know, and for two rules of the same name."""
         if self.zone not in ZONES:
             raise ValueError(f"{self.zone!r} is not an IANA time zone")
+        names = [rule.called for rule in self.rules]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two rules are called {twice[0]!r}: give them names of their own")
 
 
 encode = msgspec.json.Encoder(order="sorted").encode

@@ -15,7 +15,18 @@ EXPIRED: Final = "expired"
 WRITTEN_OFF: Final = "written_off"
 
 Kind = Literal[
-    "earn", "clawback", "mature", "expire", "redeem", "hold", "capture", "release", "reverse", "adjust", "merge"
+    "earn",
+    "award",
+    "clawback",
+    "mature",
+    "expire",
+    "redeem",
+    "hold",
+    "capture",
+    "release",
+    "reverse",
+    "adjust",
+    "merge",
 ]
 
 
@@ -27,10 +38,20 @@ class Move(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
     points: int
 
 
+class Use(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a capped rule has given a member in the period that begins on the local day `period` (0: ever)."""
+
+    rule: str
+    period: int
+    points: int
+    times: int
+
+
 class Member(msgspec.Struct, frozen=True):
     """A member's wallet. `available` is what open lots hold less `debt`; `held` is set aside by holds.
 
-    The `*_due` instants are those of the member's timers; lots expiring until `noticed` were announced.
+    The `*_due` instants are those of the member's timers; lots expiring until `noticed` were announced. `birthday`
+    is MM-DD, known since the local day `birthday_since`.
     """
 
     account: str
@@ -52,6 +73,11 @@ class Member(msgspec.Struct, frozen=True):
     notice_due: datetime | None = None
     review_due: datetime | None = None
     noticed: datetime | None = None
+    dates_due: datetime | None = None
+    segments: tuple[str, ...] = ()
+    uses: tuple[Use, ...] = ()
+    birthday: str = ""
+    birthday_since: int = 0
 
 
 class Habits(msgspec.Struct, frozen=True, array_like=True):
@@ -69,6 +95,11 @@ class Habits(msgspec.Struct, frozen=True, array_like=True):
     notice_due: datetime | None
     review_due: datetime | None
     noticed: datetime | None
+    dates_due: datetime | None = None
+    segments: tuple[str, ...] = ()
+    uses: tuple[Use, ...] = ()
+    birthday: str = ""
+    birthday_since: int = 0
 
 
 class MemberRow(msgspec.Struct, frozen=True):
@@ -139,11 +170,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     points: int
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What an order's first rating found, and every later one is made in.
 
     `percent` is the tier's multiplier, `numerator / denominator` turns the order's minor units into the
-    programme's, `room` is what caps left (None: no cap), `why` the reason when it does not earn.
+    programme's, `room` is what the programme's cap and budget left (None: no limit), `rooms` what the caps of rules
+    left, `zone` is that of the store's clock, `why` the reason when it does not earn.
     """
 
     program: str
@@ -155,6 +187,18 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     denominator: int = 1
     first_order: bool = False
     room: int | None = None
+    why: str = ""
+    segments: tuple[str, ...] = ()
+    rooms: dict[str, int] = {}
+    zone: str = "UTC"
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one rule gave an order: `points` of the `raw` ones it came to, and in one word why not more."""
+
+    rule: str
+    points: int
+    raw: int
     why: str = ""
 
 
@@ -168,6 +212,24 @@ class Rating(msgspec.Struct, frozen=True):
     points: int
     written_off: int
     context: Context | None
+    parts: tuple[Part, ...] | None = None
+
+
+class Award(msgspec.Struct, frozen=True, gc=False):
+    """Points for something other than an order: what paid them, by which rule of which version, in transaction `txn`.
+
+    `source` is what it paid for, once: a review, a profile, a year's birthday.
+    """
+
+    account: str
+    id: str
+    customer: str
+    rule: str
+    version: int
+    source: str
+    points: int
+    txn: str
+    awarded_at: datetime
 
 
 class Redemption(msgspec.Struct, frozen=True, gc=False):

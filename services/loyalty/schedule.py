@@ -1,22 +1,23 @@
-"""A member's four timers: when points mature, expire, are about to expire, and when the tier is looked at again."""
+"""A member's timers: when points mature, expire, are about to, when the tier is reviewed, and the next yearly day."""
 
 from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec.structs import replace
 
-from services.loyalty import terms
+from services.loyalty import awarding, terms
 from services.loyalty.desk import Desk
 from services.loyalty.programmes import Programme
 from services.loyalty.records import PENDING, Lot, Member
 from services.loyalty.tiers import Standing
 
-Field = Literal["mature_due", "expire_due", "notice_due", "review_due"]
+Field = Literal["mature_due", "expire_due", "notice_due", "review_due", "dates_due"]
 KINDS: dict[Field, str] = {
     "mature_due": "points.mature",
     "expire_due": "points.expire",
     "notice_due": "points.expiring",
     "review_due": "tier.review",
+    "dates_due": awarding.DATES_TIMER,
 }
 
 
@@ -49,6 +50,14 @@ def review(desk: Desk, member: Member, standing: Standing, programme: Programme,
         falls_on = terms.local_day(programme.zone, desk.now)
     due = None if falls_on is None else terms.midnight(programme.zone, falls_on)
     return member if due == member.review_due else _set(desk, member, "review_due", due)
+
+
+def dates(desk: Desk, member: Member, programme: Programme, today: int) -> Member:
+    """Look forward to the next of the member's yearly days from the local day `today` on, where a rule pays for one."""
+    days = [awarding.next_day(rule, member, programme, today) for rule in awarding.date_rules(programme)]
+    soonest = min((day for day in days if day is not None), default=None)
+    due = None if soonest is None else terms.midnight(programme.zone, soonest)
+    return member if due == member.dates_due else _set(desk, member, "dates_due", due)
 
 
 def stop(desk: Desk, member: Member) -> Member:

@@ -1,12 +1,15 @@
 """The table of contents of loyalty: what it keeps, what it reacts to, what it answers."""
 
 from services.loyalty import books, routes, tables, wallets
+from services.loyalty.awarding import DATES_TIMER, PAID_FOR
+from services.loyalty.awards import note_segment, reward_date, reward_fact
 from services.loyalty.desk import load
 from services.loyalty.handlers import rate_order
 from services.loyalty.holds import release_overdue
 from services.loyalty.merging import forget_member, merge_members
 from services.loyalty.upkeep import announce_expiry, expire_lots, mature_lots, review_tier
 from shared.events import ingest
+from shared.events.scoring import SegmentEntered, SegmentLeft
 from shared.naming import keep_name
 from shared.service import Service
 
@@ -28,6 +31,9 @@ loyalty = Service(
         ingest.CustomerNamed: keep_name,
         ingest.CustomerMerged: merge_members,
         ingest.CustomerErased: forget_member,
+        SegmentEntered: note_segment,
+        SegmentLeft: note_segment,
+        **dict.fromkeys(PAID_FOR, reward_fact),
     },
     timers={
         "points.mature": mature_lots,
@@ -35,6 +41,7 @@ loyalty = Service(
         "points.expiring": announce_expiry,
         "points.hold": release_overdue,
         "tier.review": review_tier,
+        DATES_TIMER: reward_date,
     },
     router=routes.router,
     prefixes=("/v1/members", "/v1/holds", "/v1/redemptions", "/v1/transactions", "/v1/programs"),

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-from services.loyalty.records import Context, Habits, Note
+from services.loyalty.records import Context, Habits, Note, Part
 from shared.db import Document, Instant
 from shared.tables import attach
 
@@ -76,6 +76,31 @@ rating = Table(
     Column("points", BigInteger, nullable=False),
     Column("written_off", BigInteger, nullable=False),
     Column("context", Document(Context)),
+    Column("parts", Document(tuple[Part, ...])),
+)
+
+award = Table(
+    "award",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("txn", Text, nullable=False),
+    Column("awarded_at", Instant(), nullable=False),
+    Index("award_customer", "account", "customer", "id"),
+)
+
+budget = Table(
+    "budget",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("purse", Integer, primary_key=True, autoincrement=False),
+    Column("left", BigInteger, nullable=False),
 )
 
 redemption = Table(

@@ -1,7 +1,9 @@
 """When points mature and expire: whole local days of the programme's zone, one boundary whatever the clocks do."""
 
+from calendar import isleap
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 QUARTER = 900
@@ -43,3 +45,42 @@ def expires_at(zone: str, accrued_at: datetime, months: int | None) -> datetime 
     if months is None:
         return None
     return midnight(zone, months_after(local_day(zone, accrued_at), months) + 1)
+
+
+Period = Literal["day", "week", "month", "year", "ever"]
+
+
+@lru_cache(maxsize=8192)
+def period_start(day: int, per: Period) -> int:
+    """The first local day (ordinal) of the period in which a day lies; 0 for the one that never ends."""
+    if per == "ever":
+        return 0
+    whole = date.fromordinal(day)
+    if per == "week":
+        return day - whole.weekday()
+    if per == "month":
+        return whole.replace(day=1).toordinal()
+    return whole.replace(month=1, day=1).toordinal() if per == "year" else day
+
+
+@lru_cache(maxsize=8192)
+def month_and_day(day: int) -> str:
+    """A local day as MM-DD."""
+    return date.fromordinal(day).isoformat()[5:]
+
+
+@lru_cache(maxsize=8192)
+def next_yearly(named: str, after: int, leap: str) -> int:
+    """The first local day from `after` on that is called MM-DD; 29 February is called `leap` in common years."""
+    year = date.fromordinal(after).year
+    return next(day for day in (_yearly(named, y, leap) for y in (year, year + 1)) if day >= after)
+
+
+def _yearly(named: str, year: int, leap: str) -> int:
+    name = leap if named == "02-29" and not isleap(year) else named
+    return date.fromisoformat(f"{year}-{name}").toordinal()
+
+
+def year(day: int) -> int:
+    """The year of a local day."""
+    return date.fromordinal(day).year

@@ -30,6 +30,11 @@ def member_of(*columns: Any) -> Member:
         habits.notice_due,
         habits.review_due,
         habits.noticed,
+        habits.dates_due,
+        habits.segments,
+        habits.uses,
+        habits.birthday,
+        habits.birthday_since,
     )
 
 
@@ -48,6 +53,11 @@ def row_of(member: Member) -> MemberRow:
         member.notice_due,
         member.review_due,
         member.noticed,
+        member.dates_due,
+        member.segments,
+        member.uses,
+        member.birthday,
+        member.birthday_since,
     )
     return MemberRow(
         member.account,

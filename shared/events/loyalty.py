@@ -24,6 +24,19 @@ class OrderRated(Fact, frozen=True, kw_only=True):
 
 
 @fact
+class PointsEarned(Fact, frozen=True, kw_only=True):
+    """Points for something other than an order, by one rule: a review, a birthday, a friend."""
+
+    type: ClassVar[str] = "points.earned"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    rule: str
+    award: str
+    points: int
+    balance: int
+
+
+@fact
 class PointsActivated(Fact, frozen=True, kw_only=True):
     """Pending points became available."""
 

@@ -17,7 +17,7 @@ from services.loyalty.records import Lot, Member
 from services.loyalty.service import loyalty
 from services.loyalty.tiers import Ladder, Tier
 from services.loyalty.versions import Versions
-from shared.events import Event
+from shared.events import Event, Fact
 from shared.events.ingest import CustomerMerged, Line, Order, OrderPaid, OrderStatus
 from shared.workset import Command, Due
 
@@ -113,6 +113,10 @@ class Shop:
     def tell(self, what: Order, name: str = "ana", *, at: datetime | None = None) -> None:
         """An order came to a revision."""
         self._judge(rate_order, self._event(OrderPaid(order=what), name, at), name)
+
+    def hears(self, fact: Fact, name: str = "ana", *, at: datetime | None = None) -> None:
+        """Any other fact came in."""
+        self._judge(loyalty.reactions[type(fact)], self._event(fact, name, at), name)
 
     def merge(self, survivor: str, loser: str) -> None:
         """Two customers turned out to be one."""

@@ -1,9 +1,17 @@
-"""What an earning rule is, and which lines of an order it looks at."""
+"""What an earning rule is: its conditions, its place among the others, and which lines of an order it looks at."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from services.loyalty.records import Context
+from services.loyalty.records import Context, Member
+from services.loyalty.rules.window import Window
+from shared.events import Event, Fact
 from shared.events.ingest import Line, Order
+
+Points = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+Word = Annotated[str, msgspec.Meta(max_length=80)]
 
 
 class LineFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +34,10 @@ class LineFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             return False
         return not (self.products or self.categories) or self._included(line)
 
+    def of(self, order: Order) -> Order:
+        """The order with only the lines that count."""
+        return msgspec.structs.replace(order, lines=tuple(line for line in order.lines if self.match(line)))
+
     def _excluded(self, line: Line) -> bool:
         return _names(line, self.without_products) or not self.without_categories.isdisjoint(line.categories)
 
@@ -37,9 +49,92 @@ def _names(line: Line, products: frozenset[str]) -> bool:
     return line.product in products or line.variant in products or line.sku in products
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="rule"):
-    """A rule says how many points an order entitles to, as a pure function of its newest revision and its context."""
+class Cap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """At most so many points, or so many awards, for each member in each day, week, month, year, or ever."""
 
-    def points(self, order: Order, context: Context) -> int:
-        """Points before the tier's multiplier, never negative."""
+    points: Points | None = None
+    times: Annotated[int, msgspec.Meta(ge=1, le=10**6)] | None = None
+    per: Literal["day", "week", "month", "year", "ever"] = "ever"
+
+
+Base = Callable[[LineFilter], int]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="rule"):
+    """A rule says what earns how many points, as a pure function; it never sees a database.
+
+    Conditions: a window of time, tiers, segments. Of the rules with the same `group` that bring anything only the one
+    of the highest `priority` counts, the earlier one where they are equal. `cap` limits it for each member.
+    """
+
+    name: Word = ""
+    priority: int = 0
+    group: Word = ""
+    window: Window | None = None
+    tiers: frozenset[str] = frozenset()
+    segments: frozenset[str] = frozenset()
+    without_segments: frozenset[str] = frozenset()
+    cap: Cap | None = None
+
+    on: ClassVar[tuple[type[Fact], ...]] = ()
+
+    @property
+    def called(self) -> str:
+        """What explanations and caps call it: its name, else its kind."""
+        return self.name or str(self.__struct_config__.tag)
+
+    def failed(self, context: Context) -> str:
+        """The first condition that does not hold, in one word; '' when all do."""
+        if self.window is not None and not self.window.holds(context.zone, context.accrued_at):
+            return "outside_window"
+        if self.tiers and context.tier not in self.tiers:
+            return "other_tier"
+        if self.segments and self.segments.isdisjoint(context.segments):
+            return "other_segment"
+        return "excluded_segment" if not self.without_segments.isdisjoint(context.segments) else ""
+
+
+class OrderRule(Rule, frozen=True, kw_only=True):
+    """A rule about orders. What `tiered` rules bring is multiplied by the tier, what others bring is not."""
+
+    tiered: ClassVar[bool] = True
+    basic: ClassVar[bool] = False
+
+    def points(self, order: Order, context: Context, base: Base) -> int:
+        """Points before the tier's multiplier, never negative; `base` gives what basic rules bring for some lines."""
+        raise NotImplementedError
+
+    def why_nothing(self, order: Order) -> str:
+        """Why it brings nothing though its conditions hold."""
+        return "nothing_matches" if not order.lines else "below_one_step"
+
+
+class FactRule(Rule, frozen=True, kw_only=True):
+    """A rule about something that a fact in `on` tells: so many `points` at once, or after `pending_days`."""
+
+    points: Points
+    pending_days: Annotated[int, msgspec.Meta(ge=0, le=3_650)] = 0
+
+    def earns(self, fact: Any, context: Context) -> int:
+        """Points for a fact of a type in `on`; 0 when it is none of its."""
+        raise NotImplementedError
+
+    def key(self, event: Event[Any]) -> str:
+        """What it pays for once: two facts with one key bring one award."""
+        return str(event.id)
+
+
+class DateRule(Rule, frozen=True, kw_only=True):
+    """A rule about a day that comes every year; who was born on 29 February has it on `leap` in common years."""
+
+    points: Points
+    pending_days: Annotated[int, msgspec.Meta(ge=0, le=3_650)] = 0
+    leap: Literal["02-28", "03-01"] = "02-28"
+
+    def date_of(self, member: Member, zone: str) -> str:
+        """The member's day as MM-DD; '' for none."""
+        raise NotImplementedError
+
+    def since(self, member: Member, zone: str) -> int:
+        """The first local day (ordinal) on which it may be paid."""
         raise NotImplementedError

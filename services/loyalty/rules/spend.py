@@ -1,19 +1,19 @@
 """Points for money spent."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from services.loyalty.records import Context
-from services.loyalty.rules.base import LineFilter, Rule
-from shared.events.ingest import Order
+from services.loyalty.rules.base import Base, LineFilter, OrderRule
+from shared.events.ingest import Line, Order
 
 
-class Spend(Rule, frozen=True, kw_only=True, tag="spend"):
+class Spend(OrderRule, frozen=True, kw_only=True, tag="spend"):
     """`award` points for every full `per` (minor units of the programme's currency) of net spend on matching lines.
 
-    What was given back does not count, nor does the share paid with points unless `points_paid` says so.
-    Rounded down once for the order, or for each line.
+    What was given back does not count, nor does the share paid with points unless `points_paid` says so; tax counts
+    with `tax`, the amount before discounts with `before_discount`. Rounded down once for the order, or for each line.
     """
 
     award: Annotated[int, msgspec.Meta(ge=0, le=10**6)] = 1
@@ -21,16 +21,32 @@ class Spend(Rule, frozen=True, kw_only=True, tag="spend"):
     lines: LineFilter = msgspec.field(default_factory=LineFilter)
     rounding: Literal["order", "line"] = "order"
     points_paid: bool = False
+    tax: bool = False
+    before_discount: bool = False
 
-    def points(self, order: Order, context: Context) -> int:
+    basic: ClassVar[bool] = True
+
+    def points(self, order: Order, context: Context, base: Base) -> int:
         """Full steps of what was kept, times the award."""
-        amounts = [line.net - line.refunded for line in order.lines if self.lines.match(line)]
+        del base
+        amounts = [self._amount(line) for line in order.lines if self.lines.match(line)]
         if not self.points_paid and order.tenders:
             amounts = _cash_share(amounts, order)
         step = self.per * context.denominator
         if self.rounding == "line":
             return self.award * sum(max(0, amount) * context.numerator // step for amount in amounts)
         return self.award * (max(0, sum(amounts)) * context.numerator // step)
+
+    def why_nothing(self, order: Order) -> str:
+        """No line matches, or what was kept of them is less than one step."""
+        return "below_one_step" if any(self.lines.match(line) for line in order.lines) else "nothing_matches"
+
+    def _amount(self, line: Line) -> int:
+        """What of a line was kept: its net, with tax or before discount in the same share that was kept of the net."""
+        if not (self.tax or self.before_discount):
+            return line.net - line.refunded
+        whole = line.net + (line.tax if self.tax else 0) + (line.discount if self.before_discount else 0)
+        return whole if line.net <= 0 else whole * (line.net - line.refunded) // line.net
 
 
 def _cash_share(amounts: list[int], order: Order) -> list[int]:

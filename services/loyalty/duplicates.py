@@ -1,0 +1,58 @@
+"""What two customers were both paid for and, being one, should have been paid once: it is taken back at their merge."""
+
+from msgspec.structs import replace
+
+from services.loyalty import awarding, earning, ledger, terms
+from services.loyalty.desk import Desk
+from services.loyalty.handlers import climb
+from services.loyalty.ledger import Cause
+from services.loyalty.programmes import Programme
+from services.loyalty.records import Context, Member, Move, Rating
+from services.loyalty.rules import FirstOrder
+from shared.db import new_id
+from shared.events import Event
+from shared.events.ingest import CustomerMerged
+
+
+def take_back(event: Event[CustomerMerged], loser: Member, desk: Desk, programme: Programme) -> None:
+    """Let the survivor have the loser's awards but for those she has too, and one first order of both."""
+    for award in desk.awards_of(loser):
+        name = awarding.award_id(event.customer, award.rule, award.source)
+        del desk.awards[award.account, award.id]
+        if (award.account, name) in desk.awards:
+            day = terms.local_day(programme.zone, award.awarded_at)
+            _less(event, awarding.lot_id(award.id), award.points, day, desk, programme)
+        else:
+            desk.put_award(replace(award, id=name, customer=event.customer))
+    member = desk.members[event.account, event.customer]
+    firsts = [(rating.context, rating) for rating in desk.ratings_of(member) if rating.context is not None]
+    firsts = sorted((one for one in firsts if one[0].first_order), key=lambda one: (one[0].accrued_at, one[1].order_id))
+    for context, rating in firsts[1:]:
+        _no_longer_first(event, rating, context, desk, programme)
+
+
+def _no_longer_first(
+    event: Event[CustomerMerged], rating: Rating, context: Context, desk: Desk, programme: Programme
+) -> None:
+    """Rate an order as not the first one from now on, and take back what being the first had brought."""
+    rules = desk.programmes(event.account, event.store).numbered(context.version).rules
+    names = {rule.called for rule in rules if isinstance(rule, FirstOrder)}
+    parts = rating.parts or ()
+    points = min(sum(part.points for part in parts if part.rule in names), rating.points)
+    kept = tuple(replace(part, points=0, why="not_the_first_order") if part.rule in names else part for part in parts)
+    context = replace(context, first_order=False)
+    desk.put_rating(replace(rating, points=rating.points - points, parts=kept, context=context))
+    if points:
+        day = terms.local_day(programme.zone, context.accrued_at)
+        _less(event, earning.lot_id(rating.order_id), points, day, desk, programme)
+
+
+def _less(event: Event[CustomerMerged], lot: str, points: int, day: int, desk: Desk, programme: Programme) -> None:
+    """Take points back that came on a local day into a lot."""
+    member = desk.members[event.account, event.customer]
+    own = desk.lots.get((event.account, lot))
+    cause = Cause(new_id("txn"), "clawback", "" if own is None else own.source, event.time, desk.now)
+    done = ledger.claw_back(member, own, desk.open_lots(member), points, programme.debt, cause)
+    after = desk.put_member(replace(desk.book(done), earned=member.earned - points))
+    today = terms.local_day(programme.zone, event.time)
+    climb(after, Move(max(today, day), day, -points), desk, programme)

@@ -1,0 +1,29 @@
+"""Points for a member's first order."""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from services.loyalty.records import Context
+from services.loyalty.rules.base import Base, LineFilter, OrderRule, Points
+from shared.events.ingest import Order
+
+
+class FirstOrder(OrderRule, frozen=True, kw_only=True, tag="first_order"):
+    """`award` points, whatever the tier, for the first paid order, if `least` (minor units) of it is kept."""
+
+    award: Points
+    least: Annotated[int, msgspec.Meta(ge=1, le=10**12)] = 1
+    lines: LineFilter = msgspec.field(default_factory=LineFilter)
+
+    tiered: ClassVar[bool] = False
+
+    def failed(self, context: Context) -> str:
+        """It must be the first one."""
+        return super().failed(context) if context.first_order else "not_the_first_order"
+
+    def points(self, order: Order, context: Context, base: Base) -> int:
+        """All of it or nothing."""
+        del base
+        kept = sum(line.net_kept for line in order.lines if self.lines.match(line))
+        return self.award if kept * context.numerator >= self.least * context.denominator else 0
