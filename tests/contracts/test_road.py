@@ -6,6 +6,8 @@ from sqlalchemy import func, select
 
 from shared.events.ingest import CustomerErased, CustomerMerged
 from shared.events.loyalty import OrderRated
+from shared.relay import MOST
+from shared.tx import emit
 from tests.builders import A_MOMENT, an_event, paid
 from tests.contracts.till import Till, kernel, member
 from tests.world import World, take_facts, tried
@@ -136,6 +138,24 @@ async def test_a_timer_waits_for_the_heartbeats_and_fires_once(world: World) -> 
     await world.settle()
     assert await world.rows("loyalty", select(member.c.fired)) == [(1,)]
     assert await world.rows("loyalty", select(func.count()).select_from(kernel.timer)) == [(0,)]
+
+
+async def test_an_account_with_much_to_tell_holds_up_no_other(world: World) -> None:
+    loud = [
+        an_event(OrderRated(program="p", order=str(n), revision=1, points=1, change=1, balance=n))
+        for n in range(3 * MOST)
+    ]
+    calm = an_event(OrderRated(program="p", order="1", revision=1, points=1, change=1, balance=0), account="acc_calm")
+    one = world.of("loyalty")
+    async with one.db.write() as tx:
+        await emit(tx, one.kernel, "loyalty", [*loud, calm])
+    for _ in range(3):
+        await one.publish()
+    left = await world.rows("loyalty", select(kernel.outbox.c.account, func.count()).group_by(kernel.outbox.c.account))
+    assert left == [("acc_1", MOST)], "two batches of the loud one, and the calm one's before its third"
+    await world.settle()
+    told = [fact.balance for fact in await world.facts("loyalty", OrderRated) if isinstance(fact, OrderRated)]
+    assert [balance for balance in told if balance] == list(range(1, 3 * MOST))
 
 
 async def test_what_is_not_taken_in_yet_shows_as_lag(world: World) -> None:
