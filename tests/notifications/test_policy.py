@@ -14,7 +14,7 @@ from services.notifications.quiet import QuietHours
 from services.notifications.records import Purpose
 from tests.notifications.some import NOON
 
-LIMITS = Limits(cap=3, window=timedelta(days=7), quiet=QuietHours(time(22), time(8)), holdout=100)
+LIMITS = Limits(cap=3, window=timedelta(days=7), quiet=QuietHours(time(22), time(8)), holdout=100, control=10)
 NIGHT = NOON.replace(hour=23)
 ZONES = sorted(available_timezones() - {"localtime", "Factory"})
 
@@ -31,6 +31,7 @@ def an_ask(**fields: Any) -> Ask:
         "valid_for": timedelta(hours=6),
         "recent": 0,
         "lot": 500,
+        "common_lot": 500,
         "zone": "Europe/Madrid",
     }
     return Ask(**{**known, **fields})
@@ -42,8 +43,11 @@ WRONGS: list[tuple[str, dict[str, Any]]] = [
     ("no_consent", {"consent": None}),
     ("purchased", {"exit_reason": "purchased"}),
     ("expired", {"due": NOON - timedelta(days=2)}),
+    ("control_group", {"common_lot": 9}),
     ("holdout", {"lot": 99}),
+    ("cooldown", {"cooling": True}),
     ("frequency_cap", {"recent": 3}),
+    ("outranked", {"rivals": 3}),
 ]
 
 
@@ -90,7 +94,7 @@ def test_what_is_held_never_expires_while_it_is_held(due: datetime, late: timede
 
 
 def test_transactional_mail_needs_no_consent_counts_against_no_cap_and_goes_at_night() -> None:
-    ask = an_ask(purpose=Purpose.TRANSACTIONAL, consent=False, recent=99, lot=0, due=NIGHT, now=NIGHT)
+    ask = an_ask(purpose=Purpose.TRANSACTIONAL, consent=False, recent=99, lot=0, cooling=True, due=NIGHT, now=NIGHT)
     assert judge(ask, LIMITS).answer is Answer.SEND
 
 
@@ -98,6 +102,10 @@ def test_transactional_mail_needs_no_consent_counts_against_no_cap_and_goes_at_n
 def test_suppression_binds_transactional_mail_and_no_opt_in_lifts_it(reason: str) -> None:
     assert judge(an_ask(purpose=Purpose.TRANSACTIONAL, suppressed=reason), LIMITS).reason == "suppressed"
     assert not lifted_by_consent(reason)
+
+
+def test_an_address_that_unsubscribed_has_no_consent() -> None:
+    assert judge(an_ask(suppressed="unsubscribed"), LIMITS).reason == "no_consent"
 
 
 def test_an_unsubscription_is_lifted_by_a_later_opt_in() -> None:
@@ -115,6 +123,8 @@ def test_a_lot_is_the_same_for_ever_and_evenly_drawn() -> None:
         an_ask,
         consent=st.sampled_from([True, False, None]),
         recent=st.integers(0, 6),
+        rivals=st.integers(0, 3),
+        cooling=st.booleans(),
         suppressed=st.sampled_from(["", "complaint"]),
         exit_reason=st.sampled_from(["", "purchased"]),
         due=st.datetimes(NOON.replace(tzinfo=None), datetime(2026, 4, 1)).map(lambda at: at.astimezone(NOON.tzinfo)),  # noqa: DTZ001
@@ -126,7 +136,8 @@ def test_marketing_never_goes_out_without_consent_above_the_cap_after_a_purchase
     assert verdict == judge(replace(ask), LIMITS)
     if verdict.answer is Answer.SEND:
         assert ask.consent
-        assert ask.recent < LIMITS.cap
+        assert ask.recent + ask.rivals < LIMITS.cap
+        assert not ask.cooling
         assert not ask.exit_reason
         assert not ask.suppressed
         assert not LIMITS.quiet.covers(ask.now, ask.zone)

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,13 +13,14 @@ import yaml
 from prometheus_client import REGISTRY
 
 from shared.observe import METRICS
-from shared.settings import Settings
+from tests.contracts.documents import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE = cast("dict[str, Any]", yaml.safe_load(COMPOSE_TEXT))
 CONTAINERS = cast("dict[str, dict[str, Any]]", COMPOSE["services"])
+KNOWN = {name for settings in SETTINGS for name in settings.model_fields}
 SERVICES = ("ingest", "loyalty", "scoring", "notifications")
 SECRET = re.compile(r"\$\{(\w*(?:PASSWORD|KEY))([^}]*)\}")
 
@@ -98,17 +100,18 @@ def test_no_file_names_a_package_registry() -> None:
 
 def test_every_setting_is_documented_where_it_is_set() -> None:
     example = (ROOT / ".env.example").read_text()
-    for name, field in Settings.model_fields.items():
-        default = field.default
-        assert f"# {field.description}\n# QUERENCIA_{name.upper()}={default}\n" in example, name
+    for settings in SETTINGS:
+        for name, field in settings.model_fields.items():
+            default = f"{field.default:%H:%M}" if isinstance(field.default, time) else field.default
+            assert f"# {field.description}\n# QUERENCIA_{name.upper()}={default}\n" in example, name
     named = set(re.findall(r"QUERENCIA_(\w+)=", example))
-    assert {name.lower() for name in named} <= set(Settings.model_fields)
+    assert {name.lower() for name in named} <= KNOWN
 
 
 def test_compose_sets_only_settings_that_exist() -> None:
     named = {name for container in CONTAINERS.values() for name in container.get("environment", {})}
     ours = {name.removeprefix("QUERENCIA_").lower() for name in named if name.startswith("QUERENCIA_")}
-    assert ours <= set(Settings.model_fields)
+    assert ours <= KNOWN
 
 
 def test_every_variable_of_compose_is_in_the_example() -> None:
@@ -126,7 +129,7 @@ def test_alerts_name_metrics_that_exist() -> None:
     assert asked <= known
 
 
-@pytest.mark.parametrize("topic", ["lag", "parked", "outbox", "timer_lateness", "loop_lag", "signature", "unknown"])
+@pytest.mark.parametrize("topic", ["lag", "parked", "outbox", "timer_lateness", "loop_lag", "signature", "unknown", "purchase"])
 def test_an_operator_is_told_about(topic: str) -> None:
     rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
     assert any(topic in rule["expr"] for rule in rules)
