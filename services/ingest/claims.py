@@ -155,7 +155,10 @@ class CartClaim(Claim, frozen=True, kw_only=True):
 
 
 class BrowseClaim(Claim, frozen=True, kw_only=True):
-    """Somebody looked at a product (`product` set) or did something else worth telling (`name`)."""
+    """Somebody looked at a product (`product` set) or did something else worth telling (`name`).
+
+    `activity` names something a programme may reward, `reference` the very thing (a review's id): '' for neither.
+    """
 
     name: str
     product: str = ""
@@ -163,6 +166,8 @@ class BrowseClaim(Claim, frozen=True, kw_only=True):
     categories: tuple[str, ...] = ()
     url: str = ""
     properties: dict[str, str | int | float | bool | None] = {}
+    activity: str = ""
+    reference: str = ""
 
 
 class CustomerClaim(Claim, frozen=True, kw_only=True):
@@ -206,10 +211,29 @@ class EraseClaim(Claim, frozen=True, kw_only=True):
     """A customer asks to be forgotten."""
 
 
+class UninstallClaim(Claim, frozen=True, kw_only=True):
+    """A store has taken our app away."""
+
+
+class ForgetStoreClaim(Claim, frozen=True, kw_only=True):
+    """A store that has left asks that its customers be forgotten."""
+
+
 class NoticeClaim(Claim, frozen=True, kw_only=True):
     """Something for the operator only (`reason`), which changes no state of ours."""
 
     reason: str
 
 
-AnyClaim = OrderClaim | CartClaim | ProductClaim | BrowseClaim | CustomerClaim | ConsentClaim | EraseClaim | NoticeClaim
+AnyClaim = (
+    OrderClaim
+    | CartClaim
+    | ProductClaim
+    | BrowseClaim
+    | CustomerClaim
+    | ConsentClaim
+    | EraseClaim
+    | UninstallClaim
+    | ForgetStoreClaim
+    | NoticeClaim
+)

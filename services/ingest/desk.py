@@ -19,6 +19,7 @@ from services.ingest.records import (
     IdentityKeyRow,
     OrderRow,
     ProductRow,
+    SourceRow,
     SuppressionRow,
     values,
 )
@@ -78,6 +79,19 @@ class Outcome(msgspec.Struct, frozen=True):
     customer: str = ""
 
 
+class StoreChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """What erasing a store looks at next: customers with the stores their deliveries came from, or deliveries by seq.
+
+    `only_store` says that the account has no other store; `rest` where to go on, empty at the end.
+    """
+
+    customers: tuple[str, ...] = ()
+    trails: dict[str, set[str]] = {}
+    only_store: bool = False
+    deliveries: tuple[int, ...] = ()
+    rest: dict[str, str | int] = {}
+
+
 class IngestDesk(WorkSet):
     """The persons, orders, carts and products of all deliveries of a batch."""
 
@@ -88,6 +102,7 @@ class IngestDesk(WorkSet):
         self.orders = Keyed[tuple[str, str], OrderRow]()
         self.carts = Keyed[tuple[str, str, str], CartRow]()
         self.products = Keyed[tuple[str, str], ProductRow]()
+        self.sources = Keyed[tuple[str, str], SourceRow]()
         self.suppressions = Keyed[tuple[str, bytes], SuppressionRow]()
         self.secrets: dict[str, AccountSecretRow] = {}
         self.aliases = Added[AliasRow]()
@@ -97,6 +112,7 @@ class IngestDesk(WorkSet):
         self.settling = Added[tuple[int, str]]()
         self.translated: dict[int, list[AnyClaim] | Refused] = {}
         self.placed: dict[int, str] = {}
+        self.chunks: dict[tuple[str, str], StoreChunk] = {}
 
     @property
     def settled(self) -> list[tuple[int, str]]:
@@ -107,6 +123,10 @@ class IngestDesk(WorkSet):
     def again(self) -> bool:
         """Whether the delivery in hand was understood before, and may only correct what it said."""
         return "again" in getattr(self.work, "meta", ())
+
+    def source(self) -> SourceRow | None:
+        """The source of the delivery in hand, if it is a store platform."""
+        return self.sources.get((self.work.account, getattr(self.work, "source", "")))
 
     def holder(self, key: Key) -> IdentityKeyRow | None:
         """Who goes by a name, in the account of the work in hand."""
@@ -187,6 +207,8 @@ class IngestDesk(WorkSet):
         await tx.delete_by_keys(tables.cart, self.carts.removed)
         await tx.upsert_many(tables.cart, self.carts.stored)
         await tx.upsert_many(tables.product, self.products.stored)
+        left = [(row.account, row.id, row.uninstalled_at) for row in self.sources.stored]
+        await tx.update_many(tables.source, by=("account", "id"), columns=("uninstalled_at",), rows=left)
         await tx.upsert_many(tables.suppression, self.suppressions.stored)
         await tx.upsert_many(tables.kernel.alias, self.aliases.rows)
         for alias in self.aliases.rows:

@@ -20,8 +20,10 @@ from services.ingest.records import (
     IdentityKeyRow,
     OrderRow,
     ProductRow,
+    SourceRow,
     SuppressionRow,
 )
+from services.ingest.store_erasure import load_chunks
 from services.ingest.tables import Delivery
 from shared import naming
 from shared.config import ConfigList
@@ -29,7 +31,7 @@ from shared.db import Tx
 from shared.errors import Refused
 from shared.events.config import StoreConfigured
 from shared.tables import ConfigRow
-from shared.workset import Command
+from shared.workset import Command, Due
 
 INTERPRETERS: dict[str, Connector | Segment | Native] = {**CONNECTORS, **DIALECTS, "native": NATIVE}
 _STORES = ConfigList(tables.kernel)
@@ -41,7 +43,9 @@ async def load(tx: Tx, work: Sequence[Any], now: datetime | None = None) -> Inge
     accounts = sorted({item.account for item in work})
     await _load_accounts(tx, desk, accounts)
     calls = [item for item in work if isinstance(item, Command)]
-    if calls:  # intake holds the account's row while it works; so do calls that change what it reads
+    if calls or any(
+        isinstance(item, Due) for item in work
+    ):  # intake holds the account's row while it works; so do calls that change what it reads
         await tx.fetch_by_keys(tables.kernel.config, [(name, name) for name in accounts], ConfigRow, lock="wait")
     for item in work:
         if isinstance(item, Delivery):
@@ -49,7 +53,7 @@ async def load(tx: Tx, work: Sequence[Any], now: datetime | None = None) -> Inge
     await _load_claimed(tx, desk, work)
     await _load_called(tx, desk, calls)
     await _load_persons(tx, desk)
-    erasing = _erasing(desk, work)
+    erasing = _erasing(desk, work) | await load_chunks(tx, desk, work)
     if erasing:
         await _load_belongings(tx, desk, erasing)
     await _load_open_carts(tx, desk)
@@ -133,6 +137,9 @@ async def _load_claimed(tx: Tx, desk: IngestDesk, work: Sequence[Any]) -> None:
     for account, store, claim in _claims(desk, work):
         spoken.of(account, store, claim)
     await _load_names(tx, desk, spoken.names)
+    platforms = {(item.account, item.source) for item in work if isinstance(item, Delivery) and item.kind in CONNECTORS}
+    for source in await tx.fetch_by_keys(tables.source, platforms, SourceRow):
+        desk.sources.loaded((source.account, source.id), source)
     for order in await tx.fetch_by_keys(tables.customer_order, spoken.orders, OrderRow):
         desk.orders.loaded((order.account, order.id), order)
     for cart in await tx.fetch_by_keys(tables.cart, spoken.carts, CartRow):

@@ -14,6 +14,7 @@ from services.ingest.intake import UNTAKEN, Intake
 from services.ingest.loading import load
 from services.ingest.records import CustomerRow
 from services.ingest.routes import router
+from services.ingest.store_erasure import FORGET, forget_store
 from shared.running import Running
 from shared.service import Service
 
@@ -38,7 +39,7 @@ ingest = Service(
     subject_row=_nobody,
     load=load,
     loops={"accept": _accept, "intake": Intake},
-    timers={"erasure.finish": finish},
+    timers={"erasure.finish": finish, FORGET: forget_store},
     router=router,
     audit=audit,
     asgi={

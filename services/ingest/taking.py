@@ -9,22 +9,26 @@ from services.ingest.claims import (
     ConsentClaim,
     CustomerClaim,
     EraseClaim,
+    ForgetStoreClaim,
     NoticeClaim,
     OrderClaim,
     ProductClaim,
     Trust,
+    UninstallClaim,
 )
 from services.ingest.desk import IngestDesk, Outcome
 from services.ingest.erasure import erase_named
 from services.ingest.profiles import take_consent, take_profile
+from services.ingest.store_erasure import forget_later, uninstall
 from services.ingest.tables import Delivery
 from services.ingest.taking_carts import take_cart
 from services.ingest.taking_orders import take_order
 from services.ingest.taking_products import take_product
 from shared.errors import Refused
-from shared.events.ingest import BehaviourRecorded, ProductViewed
+from shared.events.ingest import ActivityReported, BehaviourRecorded, ProductViewed
 
-VERIFIED_ONLY = (OrderClaim, ProductClaim, EraseClaim)
+VERIFIED_ONLY = (OrderClaim, ProductClaim, EraseClaim, UninstallClaim, ForgetStoreClaim)
+PRIVACY = (EraseClaim, ForgetStoreClaim, NoticeClaim)
 _BEST = ("waiting", "translated", "dropped")
 
 
@@ -33,6 +37,8 @@ def take_in(delivery: Delivery, desk: IngestDesk) -> Outcome:
     claims = desk.translated[delivery.seq]
     if isinstance(claims, Refused):
         raise claims
+    if _uninstalled(delivery, desk) and not all(isinstance(claim, PRIVACY) for claim in claims):
+        return Outcome("dropped", "source_uninstalled")
     outcomes: list[Outcome] = []
     for claim in claims:
         outcomes.append(_take(claim, delivery, desk))
@@ -43,6 +49,12 @@ def take_in(delivery: Delivery, desk: IngestDesk) -> Outcome:
     customer = next((outcome.customer for outcome in outcomes if outcome.customer), "")
     reasons = [outcome.reason for outcome in outcomes if outcome.reason and outcome.state == state]
     return Outcome(state, ",".join(dict.fromkeys([*reasons, *_flags(claims)])), customer)
+
+
+def _uninstalled(delivery: Delivery, desk: IngestDesk) -> bool:
+    """Whether a delivery came in after the app it comes from was taken away."""
+    source = desk.source()
+    return source is not None and source.uninstalled_at is not None and delivery.recorded > source.uninstalled_at
 
 
 def _flags(claims: Sequence[AnyClaim]) -> list[str]:
@@ -61,7 +73,7 @@ def _take(claim: AnyClaim, delivery: Delivery, desk: IngestDesk) -> Outcome:
 
 
 def _browse(claim: BrowseClaim, desk: IngestDesk, store: str, trust: Trust) -> Outcome:
-    """Tell of behaviour under whoever showed it."""
+    """Tell of behaviour under whoever showed it, and of activity that the store itself vouches for."""
     customer = desk.recognise(claim.keys, trust, claim.at)
     if desk.again:
         return Outcome("translated", customer=customer)
@@ -71,6 +83,9 @@ def _browse(claim: BrowseClaim, desk: IngestDesk, store: str, trust: Trust) -> O
     else:
         behaviour = BehaviourRecorded(name=claim.name, properties=claim.properties)
         desk.emit(behaviour, customer=customer, store=store, time=claim.at)
+    if claim.activity and trust is Trust.VERIFIED:
+        activity = ActivityReported(name=claim.activity, reference=claim.reference, properties=claim.properties)
+        desk.emit(activity, customer=customer, store=store, time=claim.at)
     return Outcome("translated", customer=customer)
 
 
@@ -82,4 +97,6 @@ _HANDLERS: dict[type[AnyClaim], Callable[..., Outcome]] = {
     CustomerClaim: take_profile,
     ConsentClaim: take_consent,
     EraseClaim: erase_named,
+    UninstallClaim: uninstall,
+    ForgetStoreClaim: forget_later,
 }

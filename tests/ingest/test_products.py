@@ -57,7 +57,7 @@ async def test_a_shopify_product_is_told_whole_with_each_change(world: World, sh
 
 
 async def test_native_products_end_the_same_whatever_order_they_come_in(world: World, shop: Shop) -> None:
-    words = (
+    words: tuple[dict[str, Any], ...] = (
         {"title": "Old", "updated_at": later(world.now, minutes=-9)},
         {"title": "New", "updated_at": later(world.now, minutes=-5)},
         {"removed": True, "updated_at": later(world.now, minutes=-7)},

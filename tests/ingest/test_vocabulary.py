@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.events.ingest import (
+    ActivityReported,
     BehaviourRecorded,
     CartUpdated,
     ConsentChanged,
@@ -77,8 +78,8 @@ def test_discounts_and_taxes_of_the_whole_order_are_spread_over_its_lines() -> N
     ("topic", "outcome"),
     [
         ("customers/data_request", ("dropped", "customers_data_request")),
-        ("shop/redact", ("dropped", "shop_redact")),
-        ("app/uninstalled", ("dropped", "app_uninstalled")),
+        ("shop/redact", ("translated", "store_erased")),
+        ("app/uninstalled", ("translated", "app_uninstalled")),
         ("orders/delete", ("dropped", "order_deleted")),
         ("checkouts/delete", ("dropped", "checkout_deleted")),
         ("customers/delete", ("dropped", "customer_deleted")),
@@ -174,3 +175,18 @@ def test_times_are_corrected_by_the_senders_clock_and_fall_back() -> None:
     assert seen(desk) > NOON
     assert page(desk, {"timestamp": "9999-12-31T23:59:59Z"}, **clocks) == "quarantined"
     assert page(desk, {"timestamp": "once"}) == "quarantined"
+
+
+def test_the_store_vouches_for_activity_and_a_browser_does_not() -> None:
+    desk = Desk()
+    desk.track("Product Reviewed", userId="7", review_id="r1", rating=5)
+    desk.track(" Checked In ", userId="7")
+    desk.native("activity", {"customer": {"id": "7"}, "name": "survey", "reference": "s1"})
+    desk.track("Products Searched", userId="7", query="tea")
+    desk.track("Product Viewed", userId="7", **TEA)
+    desk.track("Checked In", trust="browser", anonymousId="b")
+    desk.native("browse", {"customer": {"id": "7"}, "name": "Landing Page"})
+    told = [(fact.name, fact.reference) for fact in desk.facts(ActivityReported)]
+    assert told == [("review", "r1"), ("Checked In", ""), ("survey", "s1")]
+    assert desk.facts(ActivityReported)[0].properties["rating"] == 5
+    assert len(desk.facts(BehaviourRecorded)) == 6

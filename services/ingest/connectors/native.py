@@ -39,7 +39,7 @@ from services.ingest.money import currency_of, exponent_of
 from shared.errors import Invalid, Refused
 from shared.events.ingest import CartLine, Line, Tender, Variant
 
-SERVER_ONLY = frozenset({"purchase", "refund", "consent", "product"})
+SERVER_ONLY = frozenset({"purchase", "refund", "consent", "product", "activity"})
 _PROFILE = ("email", "phone", "first_name", "last_name", "locale", "zone", "country", "birthday")
 
 
@@ -205,6 +205,15 @@ def _browse(said: Said, event: events.BrowseEvent, at: datetime) -> list[AnyClai
     return [claim, *_about(keys, data.customer, at)]
 
 
+def _activity(said: Said, event: events.ActivityEvent, at: datetime) -> list[AnyClaim]:
+    data = event.data
+    keys = _required(said, data.customer)
+    claim = BrowseClaim(
+        keys=keys, at=at, name=data.name, activity=data.name, reference=data.reference, properties=data.properties
+    )
+    return [claim, *_about(keys, data.customer, at)]
+
+
 def _customer(said: Said, event: events.CustomerEvent, at: datetime) -> list[AnyClaim]:
     keys = _required(said, event.data.customer)
     return _about(keys, event.data.customer, at) or [CustomerClaim(keys=keys, at=at)]
@@ -248,6 +257,7 @@ _TYPES: dict[str, Callable[[Said, Any, datetime], list[AnyClaim]]] = {
     "cart": _cart,
     "checkout": _cart,
     "browse": _browse,
+    "activity": _activity,
     "customer": _customer,
     "consent": _consent,
     "product": _product,

@@ -154,6 +154,15 @@ class Visit(Part):
     properties: dict[str, str | int | FiniteFloat | bool | None] = {}
 
 
+class Deed(Part):
+    """Something a customer did that a programme may reward; `reference` is the very thing's id (of a review, say)."""
+
+    customer: Who
+    name: Annotated[str, AfterValidator(str.strip), Field(min_length=1, max_length=256)]
+    reference: Text = ""
+    properties: dict[str, str | int | FiniteFloat | bool | None] = {}
+
+
 class Profile(Part):
     """What is known of a customer."""
 
@@ -234,6 +243,13 @@ class BrowseEvent(Envelope):
     data: Visit
 
 
+class ActivityEvent(Envelope):
+    """`activity`."""
+
+    type: Literal["activity"]
+    data: Deed
+
+
 class CustomerEvent(Envelope):
     """`customer`."""
 
@@ -255,5 +271,7 @@ class ProductEvent(Envelope):
     data: Description
 
 
-NativeEvent = PurchaseEvent | RefundEvent | CartEvent | BrowseEvent | CustomerEvent | ConsentEvent | ProductEvent
+NativeEvent = (
+    PurchaseEvent | RefundEvent | CartEvent | BrowseEvent | ActivityEvent | CustomerEvent | ConsentEvent | ProductEvent
+)
 ADAPTER: TypeAdapter[NativeEvent] = TypeAdapter(Annotated[NativeEvent, Field(discriminator="type")])

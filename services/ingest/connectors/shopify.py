@@ -14,9 +14,11 @@ from services.ingest.claims import (
     ConsentClaim,
     CustomerClaim,
     EraseClaim,
+    ForgetStoreClaim,
     Key,
     NoticeClaim,
     Said,
+    UninstallClaim,
 )
 from services.ingest.connectors import shopify_payloads as payloads
 from services.ingest.connectors.base import Connector, customer_key, decode, email_key, named, phone_key
@@ -148,6 +150,14 @@ def _redact(said: Said) -> list[AnyClaim]:
     return [EraseClaim(keys=keys, at=maybe(said.meta.get("triggered-at")) or said.recorded)]
 
 
+def _redact_shop(said: Said) -> list[AnyClaim]:
+    return [ForgetStoreClaim(at=said.recorded)]
+
+
+def _uninstalled(said: Said) -> list[AnyClaim]:
+    return [UninstallClaim(at=said.recorded)]
+
+
 def _notice(said: Said) -> list[AnyClaim]:
     return [NoticeClaim(at=said.recorded, reason=said.meta["topic"].replace("/", "_"))]
 
@@ -218,6 +228,6 @@ _TOPICS: tuple[tuple[str, Callable[[Said], list[AnyClaim]]], ...] = (
     ("customers/redact", _redact),
     ("customers/data_request", _notice),
     ("customers", _customers),
-    ("shop/redact", _notice),
-    ("app/uninstalled", _notice),
+    ("shop/redact", _redact_shop),
+    ("app/uninstalled", _uninstalled),
 )

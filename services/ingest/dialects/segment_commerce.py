@@ -55,7 +55,7 @@ def translate(told: Told) -> list[AnyClaim]:
     if word in _CARTS:
         claim = _CARTS[word](told, _read(told))
         return [claim] if claim is not None else browse(told)
-    return browse(told)
+    return browse(told) if word in _SHOPPING else [_did(told, word)]
 
 
 def browse(told: Told) -> list[AnyClaim]:
@@ -76,6 +76,20 @@ def browse(told: Told) -> list[AnyClaim]:
                 )
             ]
     return [BrowseClaim(keys=told.keys, at=told.at, name=told.name[:256], properties=_plain(told.properties))]
+
+
+def _did(told: Told, word: str) -> BrowseClaim:
+    """The claim of an event that is no shopping: an activity by its name, which a programme may reward."""
+    properties = _plain(told.properties)
+    name, reference = _ACTIVITIES.get(word, (told.name.strip()[:256], ""))
+    return BrowseClaim(
+        keys=told.keys,
+        at=told.at,
+        name=told.name[:256],
+        properties=properties,
+        activity=name,
+        reference=named(properties.get(reference)),
+    )
 
 
 def _read(told: Told) -> payloads.Properties:
@@ -233,6 +247,14 @@ def _checkout(told: Told, read: payloads.Properties) -> CartClaim | None:
     )
 
 
+_ACTIVITIES = {"product reviewed": ("review", "review_id"), "survey completed": ("survey", "survey_id")}
+_SHOPPING = frozenset((
+    "products searched", "product list viewed", "product list filtered", "promotion viewed", "promotion clicked",
+    "product clicked", "product viewed", "checkout step viewed", "checkout step completed", "payment info entered",
+    "coupon entered", "coupon applied", "coupon denied", "coupon removed", "product added to wishlist",
+    "product removed from wishlist", "product shared", "cart shared", "wishlist product added to cart",
+    "view_item_list", "select_item", "view_item", "add_payment_info",
+))  # fmt: skip
 _ORDERS: dict[str, Callable[[Told, payloads.Properties], OrderClaim]] = {
     "order completed": _completed,
     "purchase": _completed,

@@ -126,8 +126,11 @@ async def list_sources(request: Request, caller: ServerKey) -> Response:
     async with reading(request) as reader:
         sources = await reader.fetch_by_keys(tables.source, [(caller.account,)], SourceRow, by=by)
         secrets = await reader.fetch_by_keys(tables.source_secret, [(caller.account,)], SecretRow, by=by)
+    held: dict[str, list[str]] = {}
+    for secret in sorted(secrets, key=lambda secret: secret.id):
+        held.setdefault(secret.source, []).append(secret.id)
     shown = [
-        {**asdict(row), "secrets": sorted(secret.id for secret in secrets if secret.source == row.id)}
+        {**asdict(row), "active": row.active and row.uninstalled_at is None, "secrets": held.get(row.id, [])}
         for row in sorted(sources, key=lambda row: row.id)
     ]
     return answer({"data": shown})
