@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,23 @@ async def redrive(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+async def programme(args: argparse.Namespace, settings: Settings) -> int:
+    """An account's loyalty programme as one YAML file: export, import, diff, or try it on past orders."""
+    commands = import_module("services.loyalty.commands")
+    if args.verb == "export":
+        print(await commands.export(settings, args.account, args.version), end="", flush=True)
+        return 0
+    text = args.file.read_text(encoding="utf-8")
+    if args.verb == "diff":
+        done = await commands.differ(settings, args.account, text)
+    elif args.verb == "import":
+        done = {"version": (await commands.put(settings, args.account, text)).version}
+    else:
+        done = await commands.try_out(settings, args.account, text, args.since, args.until)
+    print(msgspec.json.format(msgspec.json.encode(done)).decode(), flush=True)
+    return 0
+
+
 async def demo(args: argparse.Namespace, _settings: Settings) -> int:
     """Replay real shop history into a fresh installation of its own and sum it up; exit code as `verify`."""
     from demo.stage import play  # noqa: PLC0415 - needs what only a development installation has
@@ -171,8 +189,33 @@ def parser() -> argparse.ArgumentParser:
     played.add_argument("--no-serve", action="store_true", help="end after the summary")
     played.add_argument("--folder", type=Path, default=Path("data-demo"), help="where its data go; emptied first")
     played.set_defaults(act=demo)
+    _add_programme(commands)
     _add_making(commands)
     return top
+
+
+def _add_programme(commands: Any) -> None:
+    verbs = commands.add_parser("programme", help=programme.__doc__).add_subparsers(dest="verb", required=True)
+    for verb, told in (
+        ("export", "print it as YAML"),
+        ("diff", "what a file would change"),
+        ("import", "make a file the next version"),
+        ("try", "what a file would have cost on past orders, by segment"),
+    ):
+        sub = verbs.add_parser(verb, help=told)
+        sub.add_argument("account")
+        sub.set_defaults(act=programme)
+        if verb == "export":
+            sub.add_argument("--version", type=int, default=0, help="default: the newest")
+            continue
+        sub.add_argument("file", type=Path)
+        if verb == "try":
+            sub.add_argument("--since", type=_day, required=True, help="YYYY-MM-DD, UTC")
+            sub.add_argument("--until", type=_day, default=_day("9999-01-01"), help="YYYY-MM-DD, UTC; not included")
+
+
+def _day(written: str) -> datetime:
+    return datetime.fromisoformat(written).replace(tzinfo=UTC)
 
 
 def _add_making(commands: Any) -> None:

@@ -28,9 +28,9 @@ DRAW = Query(
         _budget.c.account == bindparam("of"),
         _budget.c.period == bindparam("named"),
         _budget.c.purse == bindparam("out_of"),
-        _budget.c.left >= bindparam("asked"),
+        _budget.c.points >= bindparam("asked"),
     )
-    .values(left=_budget.c.left - bindparam("drawn"))
+    .values(points=_budget.c.points - bindparam("drawn"))
 )
 
 
@@ -64,7 +64,7 @@ async def _filled(tx: Tx, key: Key, drawn: int) -> bool:
     """Fill the own purse out of the common row and pay out of that."""
     for asked in (drawn * SHARE, drawn):
         if await _draw(tx, key, COMMON, asked, drawn + (asked - drawn) // SHARE):
-            await tx.upsert_many(_budget, [(*key, _own(), (asked - drawn) // SHARE)], add=("left",))
+            await tx.upsert_many(_budget, [(*key, _own(), (asked - drawn) // SHARE)], add=("points",))
             return True
     return False
 

@@ -49,9 +49,14 @@ def put(command: Command, desk: Desk, program: str, draft: Draft, match: str) ->
     since = draft.effective_from or desk.now
     if since < max(desk.now, versions.effective[-1]):
         raise Refused("too_early", "a version takes effect now or later", pointer="/effective_from")
-    following = msgspec.structs.replace(draft.programme, id=program, version=newest.version + 1)
+    following = numbered(draft.programme, program, newest.version + 1)
     desk.drafts.append(version_row(command.account, following, since, desk.now))
     return following
+
+
+def numbered(programme: Programme, program: str, version: int) -> Programme:
+    """The draft as that version of that programme."""
+    return msgspec.structs.replace(programme, id=program, version=version)
 
 
 def _fault(message: str) -> tuple[str, str]:

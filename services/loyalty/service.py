@@ -44,6 +44,14 @@ loyalty = Service(
         DATES_TIMER: reward_date,
     },
     router=routes.router,
-    prefixes=("/v1/members", "/v1/holds", "/v1/redemptions", "/v1/transactions", "/v1/programs"),
+    prefixes=(
+        "/v1/members",
+        "/v1/holds",
+        "/v1/redemptions",
+        "/v1/transactions",
+        "/v1/programs",
+        "/v1/evaluations",
+        "/v1/ratings",
+    ),
     audit=books.audit,
 )

@@ -100,7 +100,7 @@ budget = Table(
     Column("account", Text, primary_key=True),
     Column("period", Text, primary_key=True),
     Column("purse", Integer, primary_key=True, autoincrement=False),
-    Column("left", BigInteger, nullable=False),
+    Column("points", BigInteger, nullable=False),
 )
 
 redemption = Table(

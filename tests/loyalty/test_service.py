@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from services.loyalty import tables
-from services.loyalty.books import audit
 from services.loyalty.service import loyalty
 from shared import migrate
 from shared.errors import Unavailable
@@ -29,13 +28,6 @@ from tests.loyalty.till import NOON, Till, bought
 from tests.world import take_facts
 
 
-async def books(till: Till) -> list[str]:
-    """What does not add up in loyalty's own books."""
-    await till.world.settle()
-    async with till.world.of("loyalty").db.read() as reader:
-        return (await audit(reader)).faults
-
-
 async def test_a_purchase_becomes_points_that_can_be_spent_later(till: Till) -> None:
     await till.hears(bought(10_050))
     member = await till.member()
@@ -47,7 +39,7 @@ async def test_a_purchase_becomes_points_that_can_be_spent_later(till: Till) -> 
     member = await till.member()
     assert (member["pending"], member["available"]) == (0, 100)
     assert len(await till.world.facts("loyalty", PointsActivated)) == 1
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_deliveries_in_any_number_and_order_end_in_one_balance(till: Till) -> None:
@@ -56,7 +48,7 @@ async def test_deliveries_in_any_number_and_order_end_in_one_balance(till: Till)
     await till.hears(first)
     assert (await till.member())["pending"] == 75
     assert len(await till.world.facts("loyalty", OrderRated)) == 1
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_a_batch_of_many_customers_and_revisions(till: Till) -> None:
@@ -71,7 +63,7 @@ async def test_a_batch_of_many_customers_and_revisions(till: Till) -> None:
     due = sum(10 * (n + 1) - (5 * (n + 1) if n % 3 == 0 else 0) for n in range(40))
     rows = await till.world.rows("loyalty", select(tables.member.c.pending))
     assert sum(pending for (pending,) in rows) >= due
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_points_that_are_there_once_are_spent_once(till: Till) -> None:
@@ -83,7 +75,7 @@ async def test_points_that_are_there_once_are_spent_once(till: Till) -> None:
     refused = next(answer.json() for answer in answers if answer.status_code == 409)
     assert refused["code"] == "insufficient_points"
     assert (await till.member())["available"] == 0
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_many_racing_redemptions_never_overspend(till: Till) -> None:
@@ -93,7 +85,7 @@ async def test_many_racing_redemptions_never_overspend(till: Till) -> None:
     )
     assert [answer.status_code for answer in answers].count(201) == 6
     assert (await till.member())["available"] == 10
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_an_order_told_of_two_customers_at_once_is_rated_once(till: Till) -> None:
@@ -114,7 +106,7 @@ async def test_an_order_told_of_two_customers_at_once_is_rated_once(till: Till) 
         await asyncio.wait({racing}, timeout=0.5)
     await racing
     assert ((await till.member())["pending"], (await till.member("cus_bea"))["pending"]) == (0, 100)
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_the_same_call_twice_at_once_is_one_call(till: Till) -> None:
@@ -126,7 +118,7 @@ async def test_the_same_call_twice_at_once_is_one_call(till: Till) -> None:
     other = await till.calls("/v1/redemptions", {**body, "points": 31}, key="one")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert (await till.member())["available"] == 70
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_a_redemption_is_given_back_once(till: Till) -> None:
@@ -137,7 +129,7 @@ async def test_a_redemption_is_given_back_once(till: Till) -> None:
     assert (back.status_code, back.json()["balance"], back.json()["lots"]) == (200, 100, redemption["lots"])
     again = await till.calls(path)
     assert (again.status_code, again.json()["code"]) == (409, "already_reversed")
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_a_hold_sets_points_aside_until_it_is_paid_or_its_time_is_over(till: Till) -> None:
@@ -154,7 +146,7 @@ async def test_a_hold_sets_points_aside_until_it_is_paid_or_its_time_is_over(til
     assert (late.status_code, late.json()["code"]) == (409, "hold_closed")
     back = await till.calls(f"/v1/redemptions/{paid.json()['redemption']}/reverse")
     assert back.json()["balance"] == 100
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_merged_customers_are_one_wallet_and_can_be_told_apart_again(till: Till) -> None:
@@ -168,12 +160,12 @@ async def test_merged_customers_are_one_wallet_and_can_be_told_apart_again(till:
     assert await till.member("cus_bea") == member
     back = await till.calls(f"/v1/redemptions/{redemption['id']}/reverse")
     assert (back.json()["customer"], back.json()["balance"]) == ("cus_ana", 50)
-    assert await books(till) == []
+    assert await till.books() == []
     split = an_event(CustomerSplit(to="cus_new", orders=("ord_b",)), at=NOON)
     await till.hears(split, bought(20_000, name="b", revision=2, customer="cus_new", kind=OrderUpdated))
     assert (await till.member())["pending"] == 150
     assert (await till.member("cus_new"))["pending"] == 200
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_history_and_unpaid_orders_bring_nothing(till: Till) -> None:
@@ -195,7 +187,7 @@ async def test_a_tier_falls_by_its_timer_when_nothing_more_is_bought(till: Till)
     await till.world.passes(days=2)
     member = await till.member()
     assert (member["tier"], member["available"], member["qualifying"]) == ("bronze", 0, 0)
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_two_workers_who_expire_the_same_points_expire_them_once(till: Till) -> None:
@@ -212,7 +204,7 @@ async def test_two_workers_who_expire_the_same_points_expire_them_once(till: Til
     await till.world.settle()
     expired = await till.world.facts("loyalty", PointsExpired)
     assert [fact.points for fact in expired if isinstance(fact, PointsExpired)] == [10] * 5
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 async def test_an_erased_member_keeps_the_books_whole_and_loses_the_words(till: Till) -> None:
@@ -221,7 +213,7 @@ async def test_an_erased_member_keeps_the_books_whole_and_loses_the_words(till: 
     words = await till.world.rows("loyalty", select(tables.journal.c.note))
     assert words == [(None,)]
     assert (await till.member())["available"] == 70
-    assert await books(till) == []
+    assert await till.books() == []
 
 
 @pytest.mark.parametrize("column", ["available", "pending", "debt"])
@@ -229,14 +221,14 @@ async def test_the_books_tell_of_a_balance_that_was_tampered_with(corner_till: T
     await corner_till.gives(70)
     async with corner_till.world.of("loyalty").db.write() as tx:
         await tx.execute(update(tables.member).values({column: tables.member.c[column] + 1}))
-    assert "1 wallets whose balance is not the sum of their entries" in await books(corner_till)
+    assert "1 wallets whose balance is not the sum of their entries" in await corner_till.books()
 
 
 async def test_the_books_tell_of_a_leg_that_is_missing(corner_till: Till) -> None:
     await corner_till.gives(70)
     async with corner_till.world.of("loyalty").db.write() as tx:
         await tx.execute(delete(tables.entry).where(tables.entry.c.side == "available"))
-    faults = await books(corner_till)
+    faults = await corner_till.books()
     assert "1 transactions that do not sum to zero" in faults
     assert "1 lots that are negative or not the sum of their entries" in faults
     assert "the ledger sums to -70" in faults

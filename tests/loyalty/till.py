@@ -9,6 +9,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from services.loyalty.books import audit
 from shared.access import digest_of, new_key
 from shared.clock import machine_now
 from shared.events import Event
@@ -75,6 +76,12 @@ class Till:
         body = {"customer": customer, "points": points, "reason": "gift", "actor": "ops"}
         answer = await self.calls("/v1/transactions", body)
         assert answer.status_code == 201, answer.text
+
+    async def books(self) -> list[str]:
+        """What does not add up in loyalty's own books."""
+        await self.world.settle()
+        async with self.world.of("loyalty").db.read() as reader:
+            return (await audit(reader)).faults
 
     async def member(self, customer: str = "cus_ana") -> Any:
         """A member as the API tells it."""

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.db.types import Instant, Uid
+from shared.db.types import Instant
 
 revision = "769e2e04f760"
 down_revision = "624271541aba"
@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("period", sa.Text(), nullable=False),
         sa.Column("purse", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("left", sa.BigInteger(), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", "period", "purse"),
     )
     op.add_column("rating", sa.Column("parts", sa.LargeBinary(), nullable=True))

@@ -1,39 +1,28 @@
-"""Loyalty's HTTP: members and what they own, redemptions, corrections by hand, the programme."""
+"""Spending, setting aside, giving back, and corrections by hand."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
 
-from services.loyalty import drafts, holds, redemptions, tables, views, wallets
+from services.loyalty import holds, redemptions, tables, views
 from services.loyalty.desk import Desk
 from services.loyalty.records import Hold, Redemption, Transaction
-from services.loyalty.versions import versions_of
+from services.loyalty.routes.base import KEYED, MOST_POINTS, Asked, Customer, Name, Points
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.errors import not_found
-from shared.web import MOST_PER_PAGE, answer, perform, reading
+from shared.web import answer, perform, reading
 from shared.workset import Command
 
-router = APIRouter(tags=["loyalty"])
-KEYED: dict[str, Any] = {"x-idempotency": "key"}
-MOST_POINTS = 1_000_000_000
-Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
-Cursor = Annotated[str, Query(max_length=400)]
-Name = Annotated[str, Path(max_length=700)]
-
-
-class Asked(BaseModel):
-    """The base of all bodies: unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+router = APIRouter()
 
 
 class RedeemBody(Asked):
     """Points to spend; a server names the customer, a member's own token need not."""
 
-    points: Annotated[int, Field(ge=1, le=MOST_POINTS)]
-    customer: Annotated[str, Field(max_length=700)] = "me"
+    points: Points
+    customer: Customer = "me"
 
 
 class HoldBody(RedeemBody):
@@ -49,48 +38,11 @@ class ReverseBody(Asked):
 class AdjustBody(Asked):
     """Points to give or take by hand, by whom and why."""
 
-    customer: Annotated[str, Field(max_length=700)]
+    customer: Customer
     points: Annotated[int, Field(ge=-MOST_POINTS, le=MOST_POINTS)]
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     actor: Annotated[str, Field(min_length=1, max_length=200)]
     qualifies: bool = False
-
-
-async def _named(request: Request, caller: Caller, name: str) -> str:
-    named = await customer_of(request, caller, name)
-    async with reading(request) as reader:
-        return await views.survivor(reader, caller.account, named)
-
-
-@router.get("/v1/members/{customer}")
-async def get_member(request: Request, customer: Name, caller: MemberOrServer) -> Response:
-    """Balance and tier of a member; one whom nobody knows yet has an empty wallet."""
-    named = await _named(request, caller, customer)
-    async with reading(request) as reader:
-        found = await reader.fetch_by_keys(tables.member, [(caller.account, named)], wallets.member_of)
-        programmes = await versions_of(reader, [caller.account])
-        programme = programmes[caller.account].at(reader.now) if programmes else None
-        return answer(views.member_view(named, found[0] if found else None, programme, reader.now))
-
-
-@router.get("/v1/members/{customer}/transactions")
-async def list_transactions(
-    request: Request, customer: Name, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = ""
-) -> Response:
-    """What happened to a member's points, the newest first."""
-    named = await _named(request, caller, customer)
-    async with reading(request) as reader:
-        return answer(await views.transactions_page(reader, caller.account, named, limit, cursor))
-
-
-@router.get("/v1/members/{customer}/lots")
-async def list_lots(
-    request: Request, customer: Name, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = ""
-) -> Response:
-    """A member's points by source and expiry, the newest first."""
-    named = await _named(request, caller, customer)
-    async with reading(request) as reader:
-        return answer(await views.lots_page(reader, caller.account, named, limit, cursor))
 
 
 @router.post("/v1/redemptions", status_code=201, openapi_extra=KEYED)
@@ -183,38 +135,3 @@ async def get_transaction(request: Request, transaction: Name, caller: ServerKey
         if not rows:
             raise not_found("transaction", transaction)
         return answer((await views.transaction_views(reader, caller.account, rows))[0])
-
-
-@router.get("/v1/programs")
-async def list_programs(request: Request, caller: MemberOrServer) -> Response:
-    """The account's programme as it is in force now."""
-    async with reading(request) as reader:
-        found = await versions_of(reader, [caller.account])
-        data = [versions.at(reader.now) for versions in found.values()]
-    return answer({"data": data, "next_cursor": None, "has_more": False})
-
-
-@router.get("/v1/programs/{program}")
-async def get_program(
-    request: Request, program: Name, caller: MemberOrServer, version: Annotated[int, Query(ge=0)] = 0
-) -> Response:
-    """One version of a programme; the newest one without `version`. The ETag is what `If-Match` wants."""
-    async with reading(request) as reader:
-        found = (await versions_of(reader, [caller.account])).get(caller.account)
-    body = found.find(program, version) if found else None
-    if body is None:
-        raise not_found("program", program)
-    return answer(body, headers={"etag": f'"{body.version}"'})
-
-
-@router.put("/v1/programs/{program}", openapi_extra=KEYED)
-async def put_program(request: Request, program: Name, body: dict[str, Any], caller: ServerKey) -> Response:
-    """Add the next version of a programme; `If-Match` guards against overwriting somebody else's."""
-    draft = drafts.read(body)
-    match = request.headers.get("if-match", "")
-    return await perform(
-        request,
-        caller=caller,
-        customer="",
-        judge=lambda command, desk: drafts.put(command, desk, program, draft, match),
-    )

@@ -1,0 +1,88 @@
+"""Why an order earned what it earned, and what a basket would earn: each rule with what it gave and why not more."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.loyalty import earning
+from services.loyalty.earning import Shop
+from services.loyalty.programmes import Programme
+from services.loyalty.records import Context, Member, Part, Rating
+from shared.events.ingest import Line, Order, OrderStatus
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """A rating in full: the rules of `version` at the tier's `percent`, what was cut, and why it is zero if it is."""
+
+    order: str
+    customer: str
+    revision: int
+    program: str
+    version: int
+    points: int
+    why: str
+    tier: str
+    percent: int
+    segments: tuple[str, ...]
+    rate: str
+    room: int | None
+    accrued_at: datetime | None
+    rules: tuple[dict[str, Any], ...]
+
+
+def explained(rating: Rating) -> Explained:
+    """The stored explanation of an order's newest rating."""
+    context, parts = rating.context, rating.parts or ()
+    return Explained(
+        order=rating.order_id,
+        customer=rating.customer,
+        revision=rating.revision,
+        program="" if context is None else context.program,
+        version=0 if context is None else context.version,
+        points=rating.points,
+        why=_why(rating.points, context, parts),
+        tier="" if context is None else context.tier,
+        percent=100 if context is None else context.percent,
+        segments=() if context is None else context.segments,
+        rate="" if context is None else f"{context.numerator}/{context.denominator}",
+        room=None if context is None else context.room,
+        accrued_at=None if context is None else context.accrued_at,
+        rules=tuple(
+            {"rule": part.rule, "points": part.points, "before_limits": part.raw, "why": part.why} for part in parts
+        ),
+    )
+
+
+def basket_order(lines: tuple[Line, ...], currency: str, now: datetime) -> Order:
+    """A basket as if it were paid now."""
+    return Order(
+        id="ord_basket",
+        external_id="",
+        revision=1,
+        status=OrderStatus.PAID,
+        currency=currency,
+        lines=lines,
+        placed_at=now,
+        paid_at=now,
+        first_recorded=now,
+    )
+
+
+def evaluated(order: Order, shop: Shop, member: Member, programme: Programme, now: datetime) -> Explained:
+    """What an order would earn if it were paid now; nothing is written."""
+    context = earning.context_of(order, shop, member, programme, now)
+    return explained(earning.rated(order, member, None, context, programme))
+
+
+def _why(points: int, context: Context | None, parts: tuple[Part, ...]) -> str:
+    """Why an order earns nothing, in one word; '' where it earns, or where each rule says it for itself."""
+    if points:
+        return ""
+    if context is None:
+        return "not_paid"
+    if context.why:
+        return context.why
+    if not parts:
+        return "given_back"
+    return "no_room" if context.room == 0 and any(part.points for part in parts) else "no_rule_applies"

@@ -1,0 +1,11 @@
+"""Loyalty's HTTP, for front ends under a customer token and for stores' servers."""
+
+from fastapi import APIRouter
+
+from services.loyalty.routes.members import router as members
+from services.loyalty.routes.programmes import router as programmes
+from services.loyalty.routes.spending import router as spending
+
+router = APIRouter(tags=["loyalty"])
+for part in (members, spending, programmes):
+    router.include_router(part)

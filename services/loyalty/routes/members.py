@@ -1,0 +1,42 @@
+"""What a member owns: balance, tier, lots, transactions."""
+
+from fastapi import APIRouter, Request, Response
+
+from services.loyalty import tables, views, wallets
+from services.loyalty.routes.base import Cursor, Limit, Name, living
+from services.loyalty.versions import versions_of
+from shared.access import MemberOrServer
+from shared.web import answer, reading
+
+router = APIRouter()
+
+
+@router.get("/v1/members/{customer}")
+async def get_member(request: Request, customer: Name, caller: MemberOrServer) -> Response:
+    """Balance and tier of a member; one whom nobody knows yet has an empty wallet."""
+    named = await living(request, caller, customer)
+    async with reading(request) as reader:
+        found = await reader.fetch_by_keys(tables.member, [(caller.account, named)], wallets.member_of)
+        programmes = await versions_of(reader, [caller.account])
+        programme = programmes[caller.account].at(reader.now) if programmes else None
+        return answer(views.member_view(named, found[0] if found else None, programme, reader.now))
+
+
+@router.get("/v1/members/{customer}/transactions")
+async def list_transactions(
+    request: Request, customer: Name, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = ""
+) -> Response:
+    """What happened to a member's points, the newest first."""
+    named = await living(request, caller, customer)
+    async with reading(request) as reader:
+        return answer(await views.transactions_page(reader, caller.account, named, limit, cursor))
+
+
+@router.get("/v1/members/{customer}/lots")
+async def list_lots(
+    request: Request, customer: Name, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = ""
+) -> Response:
+    """A member's points by source and expiry, the newest first."""
+    named = await living(request, caller, customer)
+    async with reading(request) as reader:
+        return answer(await views.lots_page(reader, caller.account, named, limit, cursor))

@@ -1,0 +1,156 @@
+"""The programme and its versions: read, compared, changed; what it gives and would give."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from services.loyalty import drafts, explaining, files, tables, wallets
+from services.loyalty.earning import Shop
+from services.loyalty.programmes import Programme
+from services.loyalty.records import Member, Rating
+from services.loyalty.routes.base import KEYED, Asked, Customer, Name, living
+from services.loyalty.versions import Versions, versions_of
+from shared.access import MemberOrServer, ServerKey
+from shared.db import Reader
+from shared.errors import not_found
+from shared.events.ingest import Line
+from shared.web import answer, perform, reading
+
+router = APIRouter()
+NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
+
+
+class BasketLine(Asked):
+    """One line of a basket; `net` is its price in all, after discounts, without tax, in minor units."""
+
+    net: int
+    product: str = ""
+    variant: str = ""
+    sku: str = ""
+    kind: Literal["product", "gift_card", "shipping", "tip", "fee"] = "product"
+    categories: list[str] = Field(default_factory=list)
+
+
+class EvaluationBody(Asked):
+    """A basket of a customer in a store, and the draft to try it with (the programme in force where none is given)."""
+
+    lines: list[BasketLine]
+    currency: str
+    customer: Customer = "me"
+    store: str = ""
+    programme: dict[str, Any] | None = None
+
+
+async def _versions(reader: Reader, account: str, program: str) -> Versions:
+    found = (await versions_of(reader, [account])).get(account)
+    if found is None or found.find(program, 0) is None:
+        raise not_found("program", program)
+    return found
+
+
+@router.get("/v1/programs")
+async def list_programs(request: Request, caller: MemberOrServer) -> Response:
+    """The account's programme as it is in force now."""
+    async with reading(request) as reader:
+        found = await versions_of(reader, [caller.account])
+        data = [versions.at(reader.now) for versions in found.values()]
+    return answer({"data": data, "next_cursor": None, "has_more": False})
+
+
+@router.get("/v1/programs/{program}")
+async def get_program(
+    request: Request, program: Name, caller: MemberOrServer, version: Annotated[int, Query(ge=0)] = 0
+) -> Response:
+    """One version of a programme; the newest one without `version`. The ETag is what `If-Match` wants."""
+    async with reading(request) as reader:
+        found = await _versions(reader, caller.account, program)
+    body = found.find(program, version)
+    if body is None:
+        raise not_found("program", program)
+    if "yaml" in request.headers.get("accept", ""):
+        return Response(files.write(body), 200, {"etag": f'"{body.version}"'}, "application/yaml")
+    return answer(body, headers={"etag": f'"{body.version}"'})
+
+
+@router.get("/v1/programs/{program}/versions")
+async def list_versions(request: Request, program: Name, caller: ServerKey) -> Response:
+    """Every version there is, the newest first, and since when each counts."""
+    async with reading(request) as reader:
+        found = await _versions(reader, caller.account, program)
+    rows: list[dict[str, int | str | datetime]] = [
+        {"version": body.version, "name": body.name, "effective_from": since}
+        for body, since in zip(found.bodies, found.effective, strict=True)
+    ]
+    return answer({"data": rows[::-1], "next_cursor": None, "has_more": False})
+
+
+@router.put("/v1/programs/{program}", openapi_extra=KEYED)
+async def put_program(request: Request, program: Name, body: dict[str, Any], caller: ServerKey) -> Response:
+    """Add the next version of a programme; `If-Match` guards against overwriting somebody else's."""
+    draft = drafts.read(body)
+    match = request.headers.get("if-match", "")
+    return await perform(
+        request,
+        caller=caller,
+        customer="",
+        judge=lambda command, desk: drafts.put(command, desk, program, draft, match),
+    )
+
+
+@router.post("/v1/programs/{program}/diff", openapi_extra=NATURAL)
+async def diff_program(request: Request, program: Name, body: dict[str, Any], caller: ServerKey) -> Response:
+    """What a draft would change of the newest version, field by field; nothing is written."""
+    draft = drafts.read(body)
+    async with reading(request) as reader:
+        found = await _versions(reader, caller.account, program)
+    return answer(
+        {"version": found.bodies[-1].version, "changes": files.differences(found.bodies[-1], draft.programme)}
+    )
+
+
+@router.post("/v1/evaluations", openapi_extra=NATURAL)
+async def evaluate(request: Request, body: EvaluationBody, caller: MemberOrServer) -> Response:
+    """What a basket would earn if it were paid now, rule by rule; nothing is written."""
+    named = await living(request, caller, body.customer)
+    async with reading(request) as reader:
+        found = await reader.fetch_by_keys(tables.member, [(caller.account, named)], wallets.member_of)
+        versions = (await versions_of(reader, [caller.account])).get(caller.account)
+        now = reader.now
+    if versions is None:
+        raise not_found("program", "of this account")
+    programme = versions.at(now) if body.programme is None else _draft(body.programme, versions)
+    member = found[0] if found else Member(caller.account, named, now)
+    lines = tuple(_line(number, line) for number, line in enumerate(body.lines))
+    order = explaining.basket_order(lines, body.currency, now)
+    shop = Shop(body.store or caller.store, programme.zone)
+    return answer(explaining.evaluated(order, shop, member, programme, now))
+
+
+@router.get("/v1/ratings/{order}")
+async def get_rating(request: Request, order: Name, caller: MemberOrServer) -> Response:
+    """Why an order earned what it earned: every rule, the condition that failed, what caps cut, and why zero."""
+    async with reading(request) as reader:
+        rows = await reader.fetch_by_keys(tables.rating, [(caller.account, order)], Rating)
+    if not rows or (caller.kind == "customer" and rows[0].customer != await living(request, caller, "me")):
+        raise not_found("order", order)
+    return answer(explaining.explained(rows[0]))
+
+
+def _draft(body: dict[str, Any], versions: Versions) -> Programme:
+    draft = drafts.read(body).programme
+    return drafts.numbered(draft, versions.bodies[-1].id, versions.bodies[-1].version + 1)
+
+
+def _line(number: int, line: BasketLine) -> Line:
+    return Line(
+        id=str(number),
+        kind=line.kind,
+        product=line.product,
+        variant=line.variant,
+        sku=line.sku,
+        categories=tuple(line.categories),
+        gross=line.net,
+        net=line.net,
+    )
