@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,25 +16,33 @@ from uuid import uuid4
 import httpx
 
 from services.ingest.vault import Vault
-from tests.real.processes import end, free_port, wait_for_port
+from shared.settings import Settings
+from tests.faults.program import ROOT, nursery
+from tests.real.processes import Process, end, free_port, wait_for_port
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingest", "loyalty", "scoring", "notifications")
 MASTER_KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 150.0
 
 
 class House:
-    """One process for everything (embedded), or one for each service on PostgreSQL and Kafka (distributed)."""
+    """One process for everything (embedded), or one for each service on PostgreSQL and Kafka (distributed).
 
-    def __init__(self, folder: Path, mode: Mapping[str, str]) -> None:
+    `mode` are settings that differ from the defaults. With `forked` its processes come out of the nursery, else they
+    are started by the command line. With `named` a process that comes back is known to be the same replica, and has
+    its leases again at once.
+    """
+
+    def __init__(self, folder: Path, mode: Mapping[str, str], *, forked: bool = True, named: bool = True) -> None:
         self.folder = folder
-        self.distributed = bool(mode)
-        self.offset = 0.0
-        self._given = {f"QUERENCIA_{name.upper()}": value for name, value in mode.items()}
-        self._groups = [(name,) for name in SERVICES] if mode else [SERVICES]
+        self.mode = dict(mode)
+        self.distributed = "database_url" in mode
+        self.offset = timedelta()
+        self._forked = forked
+        self._named = named
+        self._groups = [(name,) for name in SERVICES] if self.distributed else [SERVICES]
         self._ports = {name: free_port() for group in self._groups for name in group[:1]}
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Process] = {}
         self.kills = 0
         self.keys: dict[str, str] = {}
         self._http = httpx.Client(timeout=10)
@@ -43,45 +52,49 @@ class House:
         """The names of the processes: each is called after its first service."""
         return list(self._ports)
 
+    @property
+    def now(self) -> datetime:
+        """Business time."""
+        return datetime.now(UTC) + self.offset
+
+    @property
+    def settings(self) -> Settings:
+        """What the processes of this installation are told, for who looks into its databases and bus."""
+        given: dict[str, Any] = {"data_dir": self.folder, **self.mode}
+        return Settings(**given, _env_file=None)
+
     def head_of(self, service: str) -> str:
         """The process in which a service runs."""
         return next(group[0] for group in self._groups if service in group)
 
     def environment(self, head: str = "ingest") -> dict[str, str]:
-        """What the processes of this installation are told."""
+        """What a process is told."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("QUERENCIA_")}
+        given = {f"QUERENCIA_{name.upper()}": value for name, value in self.mode.items()}
         return {
             **kept,
-            **self._given,
+            **given,
             "QUERENCIA_DATA_DIR": str(self.folder),
             "QUERENCIA_HTTP_PORT": str(self._ports[head]),
             "QUERENCIA_MASTER_KEY": MASTER_KEY,
-            "QUERENCIA_CLOCK_OFFSET_SECONDS": str(self.offset),
+            "QUERENCIA_REPLICA": head if self._named else "",
+            "QUERENCIA_CLOCK_OFFSET_SECONDS": str(self.offset.total_seconds()),
             "PYTHONPATH": str(ROOT),
         }
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run one command of the program to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "services", *words],
-            cwd=self.folder,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
+    def command(self, *words: str) -> tuple[int, str]:
+        """Run one command of the program to its end; gives exit code and output."""
+        out = self.folder / f"command-{uuid4().hex}.out"
+        code = self._begun(["services", *words], "ingest", out).wait(240)
+        return code, out.read_text()
 
     def build(self) -> None:
         """Migrate, make topics, start everything, make an account."""
         if self.distributed:
             for words in (("migrate",), ("topics",)):
-                done = self.command(*words)
-                assert done.returncode == 0, done.stderr
-        for head in self.heads:
-            self.launch(head)
-        for head in self.heads:
-            self.wait(head)
+                code, said = self.command(*words)
+                assert code == 0, said
+        self.start(*self.heads)
         operator = Vault(MASTER_KEY).operator_key()
         body = {"name": "Tea", "store": {"name": "Tea", "currency": "EUR", "zone": "Europe/Madrid", "locale": "en"}}
         self.keys = self.call("POST", "/v1/accounts", json=body, key=operator).json()
@@ -91,45 +104,57 @@ class House:
         group = next(group for group in self._groups if group[0] == head)
         names = list(group) if self.distributed else []
         program = ["tests.faults.launch", fuse, *names] if fuse else ["services", "run", *names]
-        with (self.folder / f"{head}.log").open("ab") as out:
-            self._processes[head] = subprocess.Popen(
-                [sys.executable, "-m", *program],
-                cwd=self.folder,
-                env=self.environment(head),
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
+        self._processes[head] = self._begun(program, head, self._log(head))
 
-    def wait(self, head: str) -> None:
-        """Return when the process answers."""
-        wait_for_port(self._ports[head], self._processes[head], self.folder / f"{head}.log")
+    def _begun(self, program: list[str], head: str, out: Path) -> Process:
+        if self._forked:
+            return nursery().bears(program, self.folder, self.environment(head), out)
+        with out.open("ab") as file:
+            command = [sys.executable, "-m", *program]
+            env = self.environment(head)
+            return subprocess.Popen(command, cwd=self.folder, env=env, stdout=file, stderr=subprocess.STDOUT)
 
-    def start(self, head: str, fuse: str = "") -> None:
-        """Start one process and return when it answers."""
-        self.launch(head, fuse)
-        self.wait(head)
+    def _log(self, head: str) -> Path:
+        return self.folder / f"{head}.log"
 
-    def kill(self, head: str) -> None:
+    def start(self, *heads: str) -> None:
+        """Start processes and return when they answer."""
+        for head in heads:
+            self.launch(head)
+        for head in heads:
+            wait_for_port(self._ports[head], self._processes[head], self._log(head), PATIENCE_SECONDS)
+
+    def kill(self, *heads: str) -> None:
         """SIGKILL."""
-        end(self._processes[head], signal.SIGKILL)
-        self.kills += 1
+        for head in heads:
+            self.kills += self._processes[head].poll() is None
+            end(self._processes[head], signal.SIGKILL)
+
+    def signal(self, head: str, number: signal.Signals) -> None:
+        """Send a process any signal, without waiting for what it does."""
+        os.kill(self._processes[head].pid, number)
 
     def stop(self, head: str, seconds: float = 30) -> float:
         """SIGTERM; gives the seconds until the process was gone. Raises AssertionError when it had to be killed."""
         process, begun = self._processes[head], time.monotonic()
         end(process, signal.SIGTERM, seconds)
-        assert process.returncode == 0, f"{head} ended with {process.returncode}"
+        assert process.returncode == 0, f"{head} ended with {process.returncode}\n{self._tail(head)}"
         return time.monotonic() - begun
 
-    def burn_down(self, head: str) -> None:
-        """Wait until a process with a fuse has died of it."""
-        code = self._processes[head].wait(PATIENCE_SECONDS)
-        assert code == -signal.SIGKILL, (self.folder / f"{head}.log").read_text()[-3000:]
-        self.kills += 1
-
     def burnt(self, head: str) -> bool:
-        """Whether a process has ended."""
-        return self._processes[head].poll() is not None
+        """Whether a process with a fuse has died of it; raises AssertionError when it has ended otherwise."""
+        code = self._processes[head].poll()
+        assert code in {None, -signal.SIGKILL}, f"{head} ended with {code}\n{self._tail(head)}"
+        self.kills += code is not None
+        return code is not None
+
+    def moves_to(self, moment: datetime, *heads: str) -> None:
+        """Kill processes (all by default) and have it be a business moment from when they start again."""
+        self.kill(*(heads or self.heads))
+        self.offset = moment - datetime.now(UTC)
+
+    def _tail(self, head: str) -> str:
+        return self._log(head).read_text()[-3000:]
 
     def pull_down(self) -> None:
         """End everything at once."""
@@ -143,8 +168,11 @@ class House:
         url = f"http://127.0.0.1:{self._ports[self.head_of(service)]}{path}"
         return self._http.request(method, url, headers=headers, **given)
 
-    def call(self, method: str, path: str, **given: Any) -> httpx.Response:
-        """A call that is repeated as it was, with one Idempotency-Key, until it is answered, as good clients do."""
+    def call(self, method: str, path: str, *, refusals: Collection[int] = (), **given: Any) -> httpx.Response:
+        """A call that is repeated as it was, with one Idempotency-Key, until it is answered, as good clients do.
+
+        Raises httpx.HTTPStatusError when it is refused otherwise than by `refusals`.
+        """
         headers = {"idempotency-key": uuid4().hex, **given.pop("headers", {})}
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
@@ -152,14 +180,24 @@ class House:
                 answer = self.once(method, path, headers=headers, **given)
             except httpx.TransportError as error:
                 answer = httpx.Response(503, text=f"{type(error).__name__} {error}; {self._ended()}")
-            if answer.status_code < 500:
-                answer.raise_for_status()
+            if answer.status_code < 500 and "retry-after" not in answer.headers:
+                if answer.status_code not in refusals:
+                    answer.raise_for_status()
                 return answer
-            assert time.monotonic() < until, f"{path}: {answer.status_code} {answer.text}"
+            if time.monotonic() > until:
+                raise AssertionError(f"{path}: {answer.status_code} {answer.text}\n{self._stacks()}")
             time.sleep(0.05)
 
     def _ended(self) -> str:
         return f"exit codes {[(head, process.poll()) for head, process in self._processes.items()]}"
+
+    def _stacks(self) -> str:
+        """Where every living process stands, as its faulthandler tells."""
+        alive = [head for head, process in self._processes.items() if process.poll() is None]
+        for head in alive if self._forked else []:
+            self.signal(head, signal.SIGUSR1)
+        time.sleep(1)
+        return "\n".join(f"== {head}\n{self._tail(head)}" for head in alive)
 
     def pages(self, path: str, **given: Any) -> Iterator[Any]:
         """Everything in a list of the API."""
@@ -173,7 +211,8 @@ class House:
 
     def verify(self) -> dict[str, Any]:
         """The books when all is quiet; raises AssertionError when they do not balance."""
-        done = self.command("verify", "--wait", str(PATIENCE_SECONDS))
-        assert done.returncode == 0, f"verify: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}"
-        books: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["books"]
+        code, said = self.command("verify", "--wait", str(PATIENCE_SECONDS))
+        assert code == 0, f"verify: {code}\n{said[-4000:]}"
+        line = next(line for line in reversed(said.splitlines()) if line.startswith('{"balanced"'))
+        books: dict[str, Any] = json.loads(line)["books"]
         return books

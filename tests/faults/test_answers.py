@@ -3,22 +3,40 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.faults.drama import played
 from tests.faults.house import House
-from tests.faults.trade import Load, Trade, settled
+from tests.faults.inside import Inside
+from tests.faults.load import Load
+from tests.faults.mailbox import Mailbox
+from tests.faults.trade import Trade
 from tests.real.kafka import Broker, start_broker
 from tests.real.processes import NotToBeHad
 
 
-def test_what_was_answered_200_is_there_after_a_sigkill_at_once(house: House) -> None:
-    trade = Trade(3, customers=3, orders=3)
-    for event in trade.posts():
-        assert house.call("POST", "/v1/events", json=event).status_code == 200
+@pytest.fixture
+def started(mode: dict[str, Any], tmp_path: Path) -> Iterator[House]:
+    """An installation whose processes are started by the command line."""
+    made = House(tmp_path, mode, forked=False)
+    try:
+        made.build()
+        yield made
+    finally:
+        made.pull_down()
+
+
+def test_what_was_answered_200_is_there_after_a_sigkill_at_once(started: House) -> None:
+    house, trade = started, Trade(3, customers=4)
+    Load(house, trade.stories).begin().finish()
     house.kill("ingest")
     house.start("ingest")
-    settled(house, trade)
+    Inside(house).rests()
+    kept = {order["order"]["external_id"] for order in house.pages("/v1/orders")}
+    assert kept == set(trade.sales)
+    assert house.verify()["loyalty"]["counters"]["effected:ingest:order.paid"] == len(trade.sales)
 
 
 @pytest.fixture
@@ -42,24 +60,22 @@ def test_sigterm_under_load_without_a_broker_ends_within_30_seconds(
     mode = {"database_url": postgres_url, "bus_url": f"kafka://{broker.address}", "topic_prefix": topic_prefix}
     house = House(tmp_path, mode)
     try:
-        house.build()
-        trade = Trade(5, customers=8, orders=30)
-        load = Load(house, trade)
-        broker.kill()
-        load.begin()
-        load.reach(5)
-        took: dict[str, float] = {}
-        stops = [threading.Thread(target=lambda h=head: took.update({h: house.stop(h, 40)})) for head in house.heads]
-        for stop in stops:
-            stop.start()
-        for stop in stops:
-            stop.join()
-        assert set(took) == set(house.heads)
-        assert max(took.values()) < 30, took
-        broker.start()
-        for head in house.heads:
-            house.start(head)
-        load.finish()
-        settled(house, trade)
+        with played(house, Mailbox(tmp_path), Trade(5, customers=12)) as drama:
+            broker.kill()
+            load = Load(house, drama.trade.stories).begin()
+            load.reach(5)
+            took: dict[str, float] = {}
+            heads = house.heads
+            stops = [threading.Thread(target=lambda h=head: took.update({h: house.stop(h, 40)})) for head in heads]
+            for stop in stops:
+                stop.start()
+            for stop in stops:
+                stop.join()
+            assert set(took) == set(heads)
+            assert max(took.values()) < 30, took
+            broker.start()
+            house.start(*house.heads)
+            load.finish()
+            drama.ends_well(moments=())
     finally:
         house.pull_down()

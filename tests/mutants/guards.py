@@ -19,6 +19,7 @@ DATABASE = "tests/contracts/test_database.py::"
 BUS = "tests/contracts/test_bus.py::"
 LOYALTY = "tests/loyalty/test_service.py::"
 MAIL = "tests/notifications/test_delivery.py::"
+KILLED = "tests/faults/test_commit_points.py::test_killed_at_some_commit_points_nothing_is_lost_or_doubled[embedded]"
 
 MUTANTS = (
     Mutant(
@@ -159,7 +160,20 @@ MUTANTS = (
         "shared/relay.py",
         "        await self.bus.publish([_outgoing(row) for row in rows])\n        await self._forget(rows)\n",
         "        await self._forget(rows)\n        await self.bus.publish([_outgoing(row) for row in rows])\n",
-        "tests/faults/test_commit_points.py::"
-        "test_killed_at_every_commit_point_nothing_is_lost_or_doubled[embedded-ingest.relay.after]",
+        KILLED,
+    ),
+    Mutant(
+        "mail: a maildir knows by a letter's file name what became of it",
+        "services/notifications/channels/maildir.py",
+        "return Outcome(Fate.ACCEPTED) if there else Outcome(",
+        "return None if there else Outcome(",
+        KILLED,
+    ),
+    Mutant(
+        "idempotency: an answer is kept for the client that died waiting for it, or whose server did",
+        "shared/web.py",
+        "            if known is not None:\n",
+        "            if known is not None and not known:\n",
+        KILLED,
     ),
 )

@@ -6,12 +6,30 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any, Protocol
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 
 
 class NotToBeHad(Exception):
     """A real server cannot be started on this machine; the message says why in one line."""
+
+
+class Process(Protocol):
+    """What tests ask of a process: a `Popen` is one."""
+
+    args: Any
+    pid: int
+    returncode: int | Any
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; raises TimeoutExpired."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
 
 
 def free_port() -> int:
@@ -29,7 +47,7 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+def wait_for_port(port: int, process: Process, log: Path, seconds: float = 60) -> None:
     """Return once the port answers; raises RuntimeError with the end of the log if the process dies or is too slow."""
     end = time.monotonic() + seconds
     while not answers(port):
@@ -40,7 +58,7 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, second
         time.sleep(0.05)
 
 
-def end(process: subprocess.Popen[bytes], signal_number: int = signal.SIGTERM, seconds: float = 30) -> None:
+def end(process: Process, signal_number: int = signal.SIGTERM, seconds: float = 30) -> None:
     """Send the signal, wait for the process, and kill it after so many seconds."""
     if process.poll() is not None:
         return

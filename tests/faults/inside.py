@@ -1,0 +1,92 @@
+"""A look into an installation's databases and bus, beside its processes: whether all is done, and what it came to."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import uvloop
+
+from services.__main__ import load
+from services.notifications.records import Message, MessageState
+from shared import books
+from shared.bus import connect as bus_connect
+from shared.clock import Clock
+from shared.errors import Unavailable
+from shared.running import Running
+from tests.faults.canon import Canon, canon_of, messages_of, names_of
+from tests.faults.house import House
+
+T = TypeVar("T")
+QUIET_SECONDS = 240.0
+ON_THE_WAY = {MessageState.CLAIMED, MessageState.HANDING_OVER}
+
+
+class Inside:
+    """Open databases and bus of a house; reads only."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        settings = house.settings
+        clock, self._bus = Clock(), bus_connect.connect(settings)
+        self._services = [Running(one, settings, clock, self._bus, None, "looker-on", None) for one in load([])]
+        self._run(self._open())
+
+    def _run(self, act: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(act)
+
+    async def _open(self) -> None:
+        await self._bus.open()
+        for one in self._services:
+            await one.db.open()
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+        async def closed() -> None:
+            await self._bus.close()
+            for one in self._services:
+                await one.db.close()
+
+        self._run(closed())
+        self._runner.close()
+
+    def rests(self, *, sent: bool = True) -> None:
+        """Wait until nothing is on its way, seen twice in a row; with `sent` no mail either. Raises AssertionError."""
+        until, quiet = time.monotonic() + QUIET_SECONDS, 0
+        while quiet < 2:
+            still = self._run(self._still(sent=sent))
+            quiet = 0 if still else quiet + 1
+            assert time.monotonic() < until, f"never quiet: {still}"
+            if quiet < 2:
+                time.sleep(0.2)
+
+    async def _still(self, *, sent: bool) -> str:
+        """What is still on its way, '' for nothing."""
+        try:
+            if not await books.is_quiet(self._services, self._bus, self._house.now):
+                kept = await books.read_all(self._services)
+                return f"{ {name: (book.outbox, book.untaken, book.parked) for name, book in kept.items()} }"
+            messages = await self._sending()
+        except Unavailable as error:
+            return str(error)
+        states = Counter(message.state.value for message in messages)
+        return str(dict(states)) if sent and messages else ""
+
+    async def _sending(self) -> list[Message]:
+        found = await messages_of(self._services[-1].db)
+        return [message for message in found if message.state in ON_THE_WAY]
+
+    def canon(self) -> Canon:
+        """What it has come to."""
+        return self._run(canon_of({one.service.name: one.db for one in self._services}))
+
+    def people(self) -> dict[str, str]:
+        """Our customer ids by the store's own."""
+        return self._run(names_of(self._services[0].db)).by_store_id()
+
+    def messages(self) -> list[Message]:
+        """The send ledger."""
+        return self._run(messages_of(self._services[-1].db))
