@@ -36,7 +36,7 @@ _waits = exists().where(_parked.c.account == _message.c.account, _parked.c.custo
 CLAIMED = Query(
     select(*_message.columns)
     .where(_message.c.state == MessageState.CLAIMED.value, ~_waits)
-    .order_by(_message.c.claimed_at, _message.c.id)
+    .order_by(_message.c.claimed_at, _message.c.valid_until, _message.c.id)
     .limit(bindparam("most"))
 )
 LOST = Query(

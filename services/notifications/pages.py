@@ -19,6 +19,7 @@ from services.notifications.views import contact_of, survivor
 from shared.config import decode_config
 from shared.errors import not_found
 from shared.events.config import StoreConfigured
+from shared.observe import METRICS
 from shared.tables import ConfigRow
 from shared.web import reading, running_of
 from shared.workset import Command
@@ -77,6 +78,7 @@ async def _link(request: Request, use: str, token: str) -> Link:
         row = await reader.fetch_one(HOUSE)
         link = Tokens(row[0]).read(use, token) if row else None
         if link is None:
+            METRICS.bad_tokens.labels(use).inc()
             log.warning("bad_token", use=use)
             raise not_found("page", "this address")
         customer = await survivor(reader, link.account, link.customer)

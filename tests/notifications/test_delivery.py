@@ -163,6 +163,22 @@ async def test_a_next_try_that_falls_into_the_night_waits_for_the_morning(
     await smtp_office.is_balanced()
 
 
+async def test_who_moves_while_a_mail_waits_for_its_next_try_gets_it_in_the_new_zones_morning(
+    smtp_office: Office, smtp_server: SmtpServer
+) -> None:
+    """Claimed at 8:05 in Madrid for six hours; in Los Angeles the morning comes an hour and a half later than that."""
+    await smtp_office.tell(filled(at=after(hours=17, minutes=5)))
+    smtp_server.always_answers("MAIL", "421 go away")
+    await smtp_office.passes(hours=19, minutes=7)
+    await smtp_office.tell(profile(smtp_office.world.now, zone="America/Los_Angeles"))
+    smtp_server.always_answers("MAIL", Act.ACCEPT)
+    await smtp_office.passes(hours=7)
+    assert smtp_server.mails == []
+    await smtp_office.passes(hours=2)
+    assert len(smtp_server.mails) == 1
+    await smtp_office.is_balanced()
+
+
 async def test_an_erased_customers_next_try_is_withdrawn_with_its_timer(
     smtp_office: Office, smtp_server: SmtpServer
 ) -> None:

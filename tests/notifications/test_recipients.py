@@ -1,6 +1,9 @@
 """What recipients can do without a login: one click out (RFC 8058), and choose on a page that works in a browser."""
 
 import asyncio
+import json
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,9 +12,12 @@ import pytest
 import uvicorn
 from playwright.async_api import async_playwright
 
+from services.notifications.tokens import ONE_CLICK as ONE_CLICK_USE
+from services.notifications.tokens import Link, Tokens
 from shared.events.notifications import Unsubscribed
+from shared.observe import METRICS
 from tests.notifications.office import Office, html_of, one_click_of
-from tests.notifications.some import consent, filled, paid
+from tests.notifications.some import after, consent, filled, paid
 
 CHROMIUM = Path("/usr/bin/chromium")
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -59,6 +65,56 @@ async def test_a_token_that_is_altered_or_of_another_use_is_a_plain_404(village_
             answer = await village_office.world.http.request(method, wrong)
             assert answer.status_code == 404
     assert (await village_office.get("/v1/suppressions"))["data"] == []
+
+
+def of_account(path: str, account: str) -> str:
+    """The same token for another account, under the old signature."""
+    token, dot, signature = path.removeprefix("/u/").rpartition(".")
+    packed = token.startswith(".")
+    plain = urlsafe_b64decode(token.lstrip(".") + "==")
+    said = json.loads(zlib.decompress(plain) if packed else plain)
+    other = json.dumps([account, *said[1:]], separators=(",", ":")).encode()
+    return f"/u/{urlsafe_b64encode(other).decode().rstrip('=')}{dot}{signature}"
+
+
+async def test_a_token_for_another_account_or_of_another_house_is_a_404_that_is_counted(
+    village_office: Office,
+) -> None:
+    path = await reminded(village_office)
+    assert (await village_office.world.get(of_account(path, "acc_1"))).status_code == 200
+    foreign = Tokens(b"another house").sign(ONE_CLICK_USE, Link("acc_1", "cus_ana", "email", "marketing"))
+    before = METRICS.bad_tokens.labels(ONE_CLICK_USE)._value.get()
+    for wrong in (of_account(path, "acc_2"), f"/u/{foreign}"):
+        answer = await village_office.world.http.post(wrong, data=ONE_CLICK)
+        assert answer.status_code == 404
+        assert "acc_" not in answer.text
+    assert METRICS.bad_tokens.labels(ONE_CLICK_USE)._value.get() == before + 2
+    assert (await village_office.get("/v1/suppressions"))["data"] == []
+
+
+async def test_one_click_stops_what_is_claimed_already(village_office: Office) -> None:
+    path = await reminded(village_office)
+    world = village_office.world
+    running = world.of("notifications")
+    world.clock.move_to(after(days=1, minutes=1))
+    await world.beat()
+    while (await village_office.ledger()).get("cart_help") != "claimed":
+        await running.inbox.step(0.05)
+        await running.timers.step()
+    assert (await world.http.post(path, data=ONE_CLICK)).status_code == 200
+    await world.settle()
+    assert (await village_office.ledger())["cart_help"] == "withdrawn"
+    assert await village_office.reasons() == ["no_consent"]
+    assert len(village_office.mails) == 1
+
+
+async def test_looking_at_the_preference_page_changes_nothing(village_office: Office) -> None:
+    await reminded(village_office)
+    before = await village_office.get("/v1/contacts/cus_ana/consents")
+    for method in ("GET", "HEAD"):
+        answer = await village_office.world.http.request(method, preference_path(village_office))
+        assert answer.status_code == 200
+    assert await village_office.get("/v1/contacts/cus_ana/consents") == before
 
 
 async def test_thanks_still_come_after_unsubscribing_and_an_opt_in_brings_marketing_back(

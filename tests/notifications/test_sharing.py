@@ -8,7 +8,10 @@ from sqlalchemy import select
 from services.notifications import tables
 from services.notifications.service import notifications
 from shared.events.ingest import CustomerErased
+from shared.tables import TimerRow
 from shared.timers import Timers
+from shared.work import Judge
+from shared.workset import Due
 from tests.notifications.office import Office
 from tests.notifications.some import ANA, after, consent, filled, lapsed, paid, profile, told
 
@@ -58,8 +61,44 @@ async def test_an_address_with_a_tag_or_a_dot_is_another_one(village_office: Off
     assert len(village_office.mails) == mails
 
 
-async def test_two_schedulers_and_many_shared_addresses_are_one_mail_each(office: Office) -> None:
-    """Each pair's timers are due at once, and whoever is second waits for the first one's mailbox."""
+async def test_whoever_comes_second_waits_for_the_mailbox_and_sees_what_the_first_one_did(office: Office) -> None:
+    await moved_in(office)
+    await office.tell(lapsed(), told(lapsed().fact, of=BEA))
+    running = office.world.of("notifications")
+    rows = await office.world.rows("notifications", select(*tables.kernel.timer.columns))
+    first, second = (due_now(TimerRow(*row)) for row in rows)
+    office.world.clock.move_to(after(hours=1, minutes=1))
+
+    async def steps(due: Due) -> None:
+        async with running.db.write() as tx:
+            await Judge(notifications, "other").judge(tx, [due])
+
+    async with running.db.write() as tx:
+        await Judge(notifications, "one").judge(tx, [first])
+        other = asyncio.create_task(steps(second))
+        await asyncio.wait({other}, timeout=0.5)
+    await other
+    claimed = await office.world.rows("notifications", select(tables.message.c.id))
+    assert len(claimed) == 1
+
+
+def due_now(row: TimerRow) -> Due:
+    """What a timer asks for when it fires."""
+    name = row.name.removeprefix(f"{row.kind}:")
+    return Due(
+        account=row.account,
+        customer=row.customer,
+        store=row.store,
+        kind=row.kind,
+        name=name,
+        due=row.due,
+        id=row.generation,
+        payload=row.payload,
+    )
+
+
+async def test_two_schedulers_fire_each_timer_once(office: Office) -> None:
+    """Of many pairs, each at one address."""
     for number in range(PAIRS):
         for who in (f"cus_a{number}", f"cus_b{number}"):
             shared = profile(of=who, email=f"pair{number}@example.com")

@@ -1,7 +1,12 @@
 """Carts, purchases and lapses as they come in, and the mails that go out, in both modes."""
 
+from sqlalchemy import select
+
+from services.notifications import tables
+from services.notifications.outgoing import HandOver
 from services.notifications.service import notifications
 from shared import migrate
+from shared.events.ingest import CartLine, CustomerErased
 from shared.events.notifications import MessageSent, MessageSkipped
 from shared.events.scoring import SegmentEntered
 from tests.notifications.office import Office, html_of, text_of
@@ -155,3 +160,88 @@ async def test_mails_speak_the_recipients_language_and_hide_nothing_in_names(vil
 
 async def test_models_equal_migrations(office: Office) -> None:
     assert await migrate.differences(notifications, office.world.settings.database_of("notifications")) == []
+
+
+async def test_a_mail_due_just_before_the_night_comes_in_the_morning(village_office: Office) -> None:
+    """Due at 21:59:30 in Madrid, looked at after 22:00: the night does not count towards its six hours."""
+    await village_office.tell(filled(at=after(hours=6, minutes=59, seconds=30)))
+    await village_office.passes(hours=18, minutes=59)
+    assert village_office.mails == []
+    await village_office.passes(minutes=3)
+    assert len(village_office.mails) == 1
+    assert await village_office.reasons() == ["quiet_hours"]
+
+
+async def test_a_purchase_told_late_stops_the_rest_and_flags_what_was_sent(office: Office) -> None:
+    await office.tell(filled())
+    await office.passes(hours=3)
+    await office.tell(placed(cart="cart_1", at=after(hours=1)))
+    await office.passes(days=4)
+    assert len(office.mails) == 1
+    found = (await office.get("/v1/decisions"))["data"]
+    assert sorted((row["step"], row["reason"]) for row in found) == [
+        ("cart_help", "purchased"),
+        ("cart_reminder", "late_purchase"),
+    ]
+    assert (await office.is_balanced())["sent_after_known_purchase"] == 0
+
+
+async def test_after_six_hours_away_what_is_still_good_goes_out_in_order(village_office: Office) -> None:
+    people = [f"cus_p{number}" for number in range(8)]
+    for number, who in enumerate(people):
+        await village_office.tell(profile(of=who, email=f"{who}@example.com"), consent(of=who))
+        await village_office.tell(filled(f"cart_{number}", of=who, at=after(hours=19, minutes=45 * number)))
+    world = village_office.world
+    world.clock.move_to(after(hours=19 + 8, minutes=30))
+    await world.beat()
+    running = world.of("notifications")
+    while await village_office.reasons(people[0]) != ["expired"] or await running.timers.step():
+        await running.inbox.step(0.05)
+        await running.timers.step()
+    handed = await HandOver(running)._claim()
+    assert [one.message.customer for one in handed] == people[1:]
+
+
+EVIL = [
+    "<script>alert(1)</script>",
+    "{{ 7*7 }}",
+    "</mj-text>",
+    "x" * 10_000,
+    "\u202eمرحبا",
+    "🎁",
+    "Mug\r\nBcc: b@x.com",
+]
+
+
+async def test_what_a_product_is_called_can_do_nothing_to_the_mail(village_office: Office) -> None:
+    lines = tuple(
+        CartLine(product=f"p{n}", title=title, price=100, url="javascript:alert(1)", image="http://10.0.0.1/x.png")
+        for n, title in enumerate(EVIL)
+    )
+    await village_office.tell(profile(after(seconds=1), first_name='Ana, "b@x.com" <b@x.com>\r\nBcc: c@x.com'))
+    await village_office.tell(filled(lines=lines, restore_url="javascript:alert(1)"))
+    await village_office.passes(hours=3)
+    (mail,) = village_office.mails
+    html, text = html_of(mail), text_of(mail)
+    assert (mail["Bcc"], [address.addr_spec for address in mail["To"].addresses]) == (None, ["ana@example.com"])
+    for bad in ("<script>", "javascript:", "10.0.0.1", "</mj-text>", "x" * 300):
+        assert bad not in html
+    assert "{{ 7*7 }}" in text
+    assert "🎁" in html
+    assert html.rstrip().endswith("</html>")
+    assert 'href="https://shop.example"' in html
+
+
+async def test_who_is_erased_while_three_timers_wait_has_none_left(office: Office) -> None:
+    timers = select(tables.kernel.timer.c.name)
+    await office.tell(filled(), filled("cart_2"), lapsed())
+    assert len(await office.world.rows("notifications", timers)) == 3
+    at = office.world.now
+    await office.tell(told(CustomerErased(at=at), at))
+    assert await office.world.rows("notifications", timers) == []
+    await office.passes(days=5)
+    assert office.mails == []
+    assert await office.world.rows("notifications", select(tables.message.c.id)) == []
+    await office.tell(profile(office.world.now, of="cus_new"), filled("cart_3", of="cus_new", at=office.world.now))
+    await office.passes(hours=3)
+    assert await office.reasons("cus_new") == ["suppressed"]
