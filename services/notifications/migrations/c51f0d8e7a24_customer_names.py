@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-
 revision = "c51f0d8e7a24"
 down_revision = "4972b4a65867"
 branch_labels = None
