@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 2000
 MOST_WAITING = 50_000
 MOST_IDLE_SECONDS = 0.5
+ANSWER_SECONDS = 5.0
 COUNTED = "deliveries:"
 DELIVERIES = Appending(
     delivery,
@@ -55,11 +56,14 @@ class Accept:
         self._running = running
         self._queue: deque[Parcel] = deque()
         self._waiting = 0
+        self._stuck = False
         self._wake = asyncio.Event()
 
     async def put(self, parcel: Parcel) -> set[UUID]:
         """Wait until the parcel is committed; gives the ids that were new; raises Unavailable when too much waits."""
         number = len(parcel.ids)
+        if self._stuck:
+            raise Unavailable("the database does not answer")
         if self._waiting + number > MOST_WAITING:
             raise Unavailable("too much is waiting to be written")
         self._waiting += number
@@ -94,6 +98,7 @@ class Accept:
         return taken
 
     async def _flush(self, parcels: list[Parcel]) -> int:
+        watchdog = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._stick, parcels)
         try:
             new = await self._write(parcels)
         except Unavailable as error:
@@ -101,6 +106,9 @@ class Accept:
             raise
         except Exception as error:  # noqa: BLE001 - one bad row must not fail the other requests
             return await self._halved(parcels, error)
+        finally:
+            watchdog.cancel()
+            self._stuck = False
         for parcel in parcels:
             mine = set(parcel.ids) if new is None else new.intersection(parcel.ids)
             if new is not None:
@@ -108,6 +116,12 @@ class Accept:
             if not parcel.done.done():
                 parcel.done.set_result(mine)
         return sum(len(parcel.ids) for parcel in parcels)
+
+    def _stick(self, parcels: Sequence[Parcel]) -> None:
+        """Answer whoever waits on a database that hangs: whether their rows get written, their next try will tell."""
+        self._stuck = True
+        _fail([*parcels, *self._queue], Unavailable("the database does not answer"))
+        self._queue.clear()
 
     async def _halved(self, parcels: list[Parcel], error: Exception) -> int:
         if len(parcels) == 1:
