@@ -32,6 +32,7 @@ from shared.tables import AliasRow
 from shared.workset import WorkSet
 
 REDACTED = b"[erased]"
+AGAIN = "again"
 _delivery = tables.delivery
 REDACT = Query(
     update(_delivery)
@@ -122,7 +123,7 @@ class IngestDesk(WorkSet):
     @property
     def again(self) -> bool:
         """Whether the delivery in hand was understood before, and may only correct what it said."""
-        return "again" in getattr(self.work, "meta", ())
+        return AGAIN in getattr(self.work, "meta", ())
 
     def source(self) -> SourceRow | None:
         """The source of the delivery in hand, if it is a store platform."""

@@ -7,8 +7,9 @@ import msgspec
 import structlog
 from sqlalchemy import bindparam, func, select
 
-from services.ingest.desk import IngestDesk, Outcome
+from services.ingest.desk import AGAIN, IngestDesk, Outcome
 from services.ingest.loading import load
+from services.ingest.sources import SIGNED
 from services.ingest.tables import Delivery, delivery
 from services.ingest.taking import take_in
 from shared import tx as carrying
@@ -136,6 +137,8 @@ async def settle(tx: Tx, desk: IngestDesk, verdicts: Sequence[tuple[Delivery, Ou
     for item, outcome in verdicts:
         rows.append((item.seq, outcome.state, outcome.reason, outcome.customer))
         desk.counts[f"deliveries:{outcome.state}"] += 1
+        if "secret" in item.meta and AGAIN not in item.meta:
+            desk.counts[f"{SIGNED}{item.meta['secret']}"] += 1
     await tx.update_many(delivery, by=("seq",), columns=("verdict", "reason", "customer"), rows=rows)
     settled = []
     for seq, state in desk.settled:

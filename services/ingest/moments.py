@@ -27,6 +27,14 @@ def maybe(text: str | float | None) -> datetime | None:
     return None if text is None or text == "" else moment(text)
 
 
+def zone_flags(text: str | float) -> tuple[str, ...]:
+    """What had to be assumed of a time as it was written: `zone_assumed` where it names no zone."""
+    try:
+        return ("zone_assumed",) if isinstance(text, str) and datetime.fromisoformat(text).tzinfo is None else ()
+    except ValueError:
+        return ()
+
+
 def clamp(when: datetime, recorded: datetime) -> tuple[datetime, tuple[str, ...]]:
     """`when`, or the time we recorded it (with a flag) if that lies more than five minutes ahead."""
     return (recorded, ("clock_clamped",)) if when - recorded > FUTURE else (when, ())

@@ -21,10 +21,15 @@ LIMIT = 10**15
 
 def currency_of(code: str | None, default: str) -> str:
     """The ISO 4217 code meant by `code`, `default` when nothing is said; raises Refused for an unknown one."""
-    found = (code or default).strip().upper()
+    found = ((code or "").strip() or default).upper()
     if found not in _CODES:
         raise Refused("unknown_currency", f"{code!r} is no ISO 4217 currency")
     return found
+
+
+def currency_flags(code: str | None) -> tuple[str, ...]:
+    """What had to be assumed of a currency: `currency_assumed` where nothing was said of it."""
+    return () if code and code.strip() else ("currency_assumed",)
 
 
 def exponent_of(currency: str) -> int:

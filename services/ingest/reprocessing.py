@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from sqlalchemy import bindparam, select
 
 from services.ingest import tables
-from services.ingest.desk import REDACTED
+from services.ingest.desk import AGAIN, REDACTED
 from services.ingest.tables import Delivery, Head
 from shared import tx as carrying
 from shared.clock import Clock
@@ -14,7 +14,6 @@ from shared.db import Query, Tx, connect
 from shared.errors import Refused
 from shared.settings import Settings
 
-AGAIN = "again"
 TAKEN = ("translated", "dropped", "suppressed")
 FAILED = ("quarantined", "parked")
 MOST = 500

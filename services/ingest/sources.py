@@ -3,12 +3,21 @@
 from collections.abc import Mapping
 
 import msgspec
+from sqlalchemy import func, select
 
 from services.ingest import tables
 from services.ingest.records import SecretRow, SourceRow
 from services.ingest.vault import Vault
-from shared.db import Reader
+from shared.db import Query, Reader
 from shared.events import Lane
+
+SIGNED = "signed:"
+_counter = tables.kernel.counter
+_USES = Query(
+    select(_counter.c.name, func.sum(_counter.c.value))
+    .where(_counter.c.name.startswith(SIGNED))
+    .group_by(_counter.c.name)
+)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,3 +42,8 @@ async def source_of(reader: Reader, vault: Vault, name: str) -> Source | None:
     )
     secrets = {secret.id: vault.open(secret.sealed) for secret in held if secret.active}
     return Source(id=row.id, account=row.account, store=row.store, platform=row.kind, secrets=secrets)
+
+
+async def secret_uses(reader: Reader) -> dict[str, int]:
+    """How many deliveries each secret has signed, by the secret's id, over all accounts."""
+    return {str(name).removeprefix(SIGNED): int(uses) for name, uses in await reader.fetch(_USES)}

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from services.ingest.claims import (
     AnyClaim,
     BrowseClaim,
@@ -17,7 +19,10 @@ from services.ingest.claims import (
     UninstallClaim,
 )
 from services.ingest.desk import IngestDesk, Outcome
+from services.ingest.dialects import DIALECTS
 from services.ingest.erasure import erase_named
+from services.ingest.flags import flags_of
+from services.ingest.moments import is_long_ago
 from services.ingest.profiles import take_consent, take_profile
 from services.ingest.store_erasure import forget_later, uninstall
 from services.ingest.tables import Delivery
@@ -25,11 +30,15 @@ from services.ingest.taking_carts import take_cart
 from services.ingest.taking_orders import take_order
 from services.ingest.taking_products import take_product
 from shared.errors import Refused
+from shared.events import Lane
 from shared.events.ingest import ActivityReported, BehaviourRecorded, ProductViewed
 
 VERIFIED_ONLY = (OrderClaim, ProductClaim, EraseClaim, UninstallClaim, ForgetStoreClaim)
 PRIVACY = (EraseClaim, ForgetStoreClaim, NoticeClaim)
 _BEST = ("waiting", "translated", "dropped")
+
+
+SDK = frozenset({"native", *DIALECTS})
 
 
 def take_in(delivery: Delivery, desk: IngestDesk) -> Outcome:
@@ -39,16 +48,24 @@ def take_in(delivery: Delivery, desk: IngestDesk) -> Outcome:
         raise claims
     if _uninstalled(delivery, desk) and not all(isinstance(claim, PRIVACY) for claim in claims):
         return Outcome("dropped", "source_uninstalled")
+    if _is_history(claims, delivery):
+        desk.work = replace(delivery, lane=Lane.HISTORY)
     outcomes: list[Outcome] = []
     for claim in claims:
         outcomes.append(_take(claim, delivery, desk))
         if outcomes[-1].state == "suppressed":  # whom it is about was erased: nothing else of it may stay
             desk.scrubbed.append(delivery.seq)
             return outcomes[-1]
+    odd = flags_of(delivery.raw, is_event=delivery.kind in SDK)
     state = next((name for name in _BEST if name in {outcome.state for outcome in outcomes}), "dropped")
     customer = next((outcome.customer for outcome in outcomes if outcome.customer), "")
     reasons = [outcome.reason for outcome in outcomes if outcome.reason and outcome.state == state]
-    return Outcome(state, ",".join(dict.fromkeys([*reasons, *_flags(claims)])), customer)
+    return Outcome(state, ",".join(dict.fromkeys([*reasons, *_flags(claims), *odd])), customer)
+
+
+def _is_history(claims: Sequence[AnyClaim], delivery: Delivery) -> bool:
+    """Whether all that a delivery tells of is so old that it can only be history."""
+    return bool(claims) and all(is_long_ago(claim.at, delivery.recorded) for claim in claims)
 
 
 def _uninstalled(delivery: Delivery, desk: IngestDesk) -> bool:

@@ -46,7 +46,7 @@ def has_nul(raw: bytes) -> bool:
 
 def flagged(claims: Sequence[AnyClaim], flags: tuple[str, ...]) -> list[AnyClaim]:
     """The claims, each with what had to be assumed."""
-    return [replace(claim, flags=flags) for claim in claims] if flags else list(claims)
+    return [replace(claim, flags=(*claim.flags, *flags)) for claim in claims] if flags else list(claims)
 
 
 def decode(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:

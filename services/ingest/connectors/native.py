@@ -35,7 +35,7 @@ from services.ingest.connectors.base import (
     phone_key,
 )
 from services.ingest.moments import clamp
-from services.ingest.money import currency_of, exponent_of
+from services.ingest.money import currency_flags, currency_of, exponent_of
 from shared.errors import Invalid, Refused
 from shared.events.ingest import CartLine, Line, Tender, Variant
 
@@ -131,6 +131,7 @@ def _purchase(said: Said, event: events.PurchaseEvent, at: datetime) -> list[Any
         cancelled_at=data.cancelled_at,
         disputed_at=data.disputed_at,
         dispute_won_at=data.dispute_won_at,
+        flags=() if data.lines is None else currency_flags(data.currency),
     )
     return [claim, *_about(keys, data.customer, at)]
 

@@ -22,6 +22,7 @@ from services.ingest.claims import (
 )
 from services.ingest.connectors import shopify_payloads as payloads
 from services.ingest.connectors.base import Connector, customer_key, decode, email_key, named, phone_key
+from services.ingest.connectors.doctor import diagnose
 from services.ingest.connectors.shopify_orders import order_claim, refund_claim
 from services.ingest.connectors.shopify_products import product_claim
 from services.ingest.moments import maybe, moment
@@ -52,7 +53,8 @@ class Shopify(Connector):
         for name, secret in secrets.items():
             if hmac.compare_digest(hmac.new(secret.encode(), raw, hashlib.sha256).digest(), given):
                 return name
-        raise Refused("bad_signature", "no active secret of this source signed the body", status=401)
+        found = diagnose(raw, headers.get("x-shopify-hmac-sha256", ""), secrets)
+        raise Refused("bad_signature", found, status=401)
 
     def dedupe(self, headers: Mapping[str, str], raw: bytes) -> bytes:
         """Shop, topic and webhook id, which a retry keeps; the body's own hash where the id is missing."""

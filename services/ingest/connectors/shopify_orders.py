@@ -8,7 +8,7 @@ from services.ingest.connectors import shopify_payloads as payloads
 from services.ingest.connectors.amounts import basket_of, spread
 from services.ingest.connectors.base import named
 from services.ingest.moments import maybe, moment
-from services.ingest.money import currency_of, exponent_of, to_minor
+from services.ingest.money import currency_flags, currency_of, exponent_of, to_minor
 from shared.errors import Refused
 from shared.events.ingest import Line, Money
 
@@ -31,6 +31,7 @@ def order_claim(said: Said, order: payloads.Order, keys: tuple[Key, ...]) -> Ord
         updated=updated,
         rank=Rank.PLATFORM,
         change=_CHANGES.get(word, word),
+        flags=currency_flags(order.currency),
         number=order.name,
         basket=_basket(said, order),
         coupons=tuple(code.code for code in order.discount_codes if code.code),

@@ -10,7 +10,7 @@ from services.ingest.claims import AnyClaim, CustomerClaim, Key, NoticeClaim, Sa
 from services.ingest.connectors.base import anonymous_key, customer_key, decode, email_key, flagged, named, phone_key
 from services.ingest.dialects import segment_commerce
 from services.ingest.dialects import segment_payloads as payloads
-from services.ingest.moments import clamp, moment
+from services.ingest.moments import clamp, moment, zone_flags
 from shared.errors import Refused
 
 MOST_EVENT = 1024 * 1024
@@ -87,7 +87,8 @@ def _when(said: Said, message: payloads.Message) -> tuple[datetime, tuple[str, .
         when = moment(told) + _skew(said.meta)
     except OverflowError:
         raise Refused("malformed_time", "beyond the calendar", pointer="/timestamp") from None
-    return clamp(when, said.recorded)
+    at, flags = clamp(when, said.recorded)
+    return at, (*zone_flags(told), *flags)
 
 
 def _skew(meta: Mapping[str, str]) -> timedelta:

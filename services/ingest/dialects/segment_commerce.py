@@ -24,7 +24,7 @@ from services.ingest.connectors.amounts import MOST_PIECES, basket_of, spread
 from services.ingest.connectors.base import decode, named
 from services.ingest.connectors.shopify_orders import order_id
 from services.ingest.dialects import segment_payloads as payloads
-from services.ingest.money import currency_of, exponent_of, to_minor
+from services.ingest.money import currency_flags, currency_of, exponent_of, to_minor
 from shared.errors import Refused
 from shared.events.ingest import CartLine, Line
 
@@ -153,6 +153,7 @@ def _content(told: Told, read: payloads.Properties) -> dict[str, Any]:
     total = to_minor(read.total, exponent) if read.total is not None else None
     return {
         "basket": basket_of(lines, currency, exponent, total=total),
+        "flags": currency_flags(read.currency),
         "coupons": (read.coupon,) if read.coupon else None,
         "channel": read.affiliation,
         "cart_token": named(read.cart_id) or None,

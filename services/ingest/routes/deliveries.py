@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import bindparam, select
 
 from services.ingest import tables
+from services.ingest.masking import masked
 from services.ingest.reprocessing import check, take_again
 from services.ingest.routes.changing import KEYED, change
 from services.ingest.routes.listing import Cursor, Limit
@@ -27,6 +28,14 @@ _DELIVERIES = (
 )
 _ALL_DELIVERIES = Compiled(_DELIVERIES)
 _DELIVERIES_BY = Compiled(_DELIVERIES.where(_delivery.c.verdict == bindparam("verdict")))
+
+
+_LATEST = Compiled(
+    select(*_delivery.columns)
+    .where(_delivery.c.account == bindparam("account"), _delivery.c.source == bindparam("source"))
+    .order_by(_delivery.c.seq.desc())
+    .limit(bindparam("most"))
+)
 
 
 def delivery_view(row: Delivery) -> dict[str, Any]:
@@ -60,6 +69,15 @@ async def list_deliveries(
     listed = page([Delivery(*row) for row in rows], limit, lambda row: (row.seq,))
     data = [delivery_view(row) for row in listed.data]
     return answer({"data": data, "next_cursor": listed.next_cursor, "has_more": listed.has_more})
+
+
+@router.get("/v1/deliveries/latest")
+async def latest_deliveries(request: Request, caller: ServerKey, source: str, limit: Limit = 50) -> Response:
+    """A source's newest deliveries with their verdicts, newest first; what is personal in them cannot be read."""
+    async with reading(request) as reader:
+        rows = await reader.fetch(_LATEST, account=caller.account, source=source, most=limit)
+    found = [Delivery(*row) for row in rows]
+    return answer({"data": [{**delivery_view(row), "raw": masked(row.raw)} for row in found]})
 
 
 @router.post("/v1/deliveries/{delivery}/reprocess", openapi_extra=KEYED)

@@ -11,6 +11,7 @@ from services.ingest import access, tables
 from services.ingest.records import SecretRow, SourceRow
 from services.ingest.routes.changing import KEYED, change
 from services.ingest.setup import Wanted, make_store
+from services.ingest.sources import secret_uses
 from services.ingest.vault import vault_of
 from shared.access import ServerKey, bearer, unauthorized
 from shared.config import ConfigList
@@ -121,16 +122,18 @@ async def change_store(request: Request, store: Name, body: StoreBody, caller: S
 
 @router.get("/v1/sources")
 async def list_sources(request: Request, caller: ServerKey) -> Response:
-    """The account's sources with the ids of their secrets."""
+    """The account's sources with the ids of their secrets, and how many deliveries each of these has signed."""
     by = ("account",)
     async with reading(request) as reader:
         sources = await reader.fetch_by_keys(tables.source, [(caller.account,)], SourceRow, by=by)
         secrets = await reader.fetch_by_keys(tables.source_secret, [(caller.account,)], SecretRow, by=by)
+        uses = await secret_uses(reader)
     held: dict[str, list[str]] = {}
     for secret in sorted(secrets, key=lambda secret: secret.id):
         held.setdefault(secret.source, []).append(secret.id)
     shown = [
         {**asdict(row), "active": row.active and row.uninstalled_at is None, "secrets": held.get(row.id, [])}
+        | {"secret_uses": {name: uses.get(name, 0) for name in held.get(row.id, [])}}
         for row in sorted(sources, key=lambda row: row.id)
     ]
     return answer({"data": shown})
