@@ -14,6 +14,7 @@ from tests.real.postgres import databases, start_postgres
 from tests.real.processes import NotToBeHad
 from tests.real.smtp import SmtpServer
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is there: its threads only get into each other's way
 IN_CI = os.environ.get("CI") == "true"
 UNAVAILABLE = "unavailable: "
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "", None})  # noqa: S104 - binding, for tests

@@ -5,6 +5,7 @@ import numpy as np
 
 from services.scoring.desk import CHUNK, REFIT, REFOLD, RESCAN, REVIEW, Desk
 from services.scoring.features import Habit, add, fits_on_top, fold, local_day, same_for_scores
+from services.scoring.models.forecast import Crowd
 from services.scoring.records import UNCLAIMED, Member, OrderRow, RefitRow
 from services.scoring.scorer import REFIT_EVERY, keep_awake, member_of, next_rescan, restate, review
 from services.scoring.segments import Segment, remaining_many, segment_of
@@ -89,8 +90,8 @@ def _moved(desk: Desk, members: list[Member]) -> list[Member]:
     served, zones = desk.model(desk.work.account), {member.zone for member in members}
     today = {zone: local_day(desk.now, zone) for zone in zones}
     habits = [member.habit for member in members]
-    x, span, age = np.array([(one.repeats, one.span, one.age(today[one.zone])) for one in habits], dtype=float).T
-    left = remaining_many(served.buying, x, span, age).tolist()
+    who = Crowd(*np.array([served.history(one, today[one.zone]) for one in habits], dtype=float).T)
+    left = remaining_many(served.forecast, who).tolist()
     stands = [
         segment_of(habit, share, served.cuts, today[habit.zone], Segment(member.segment))
         for member, habit, share in zip(members, habits, left, strict=True)

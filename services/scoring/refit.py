@@ -1,30 +1,34 @@
-"""One refit of an account, as a pure function of what is known of its customers: model, cut-points, cards."""
+"""One refit of an account, as a pure function of what its customers bought: model, corrections, cut-points, cards."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from services.scoring.models.buying import BuyingModel
-from services.scoring.models.cards import MODELS, Card, Status, fit_purse, fit_rhythm
+from services.scoring.models.buying import BG, MBG, BuyingModel
+from services.scoring.models.cards import Card, Status, fit_rhythm
 from services.scoring.models.histories import Histories
-from services.scoring.models.spending import Spend
-from services.scoring.scores import Cuts, Served
+from services.scoring.models.ledger import Ledger
+from services.scoring.models.lessons import Lesson, School
+from services.scoring.models.worth import fit_worth
+from services.scoring.scores import FAR, HORIZONS, Cuts, Served
 
 _QUINTILES = (0.2, 0.4, 0.6, 0.8)
 _VIP = 0.95
 _LEAST_FOR_VIPS = 20
+_HALF_A_YEAR = 180
 
 
 class Known(msgspec.Struct, frozen=True):
-    """Customers who bought, as columns (ages in days), and by currency on how many days who paid how much."""
+    """The local day (ordinal) at each customer, and all purchases that count as columns, customers numbered from 0."""
 
-    occasions: list[int]
-    span: list[int]
-    age: list[int]
-    paid_days: dict[str, list[int]]
-    paid: dict[str, list[int]]
+    today: list[int]
+    customer: list[int]
+    day: list[int]
+    value: list[int]
+    currency: list[str]
 
 
 class Refit(msgspec.Struct, frozen=True):
@@ -35,22 +39,57 @@ class Refit(msgspec.Struct, frozen=True):
     cards: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shop:
+    """What is known, made ready for fitting; `today` is the latest local day."""
+
+    ledger: Ledger
+    today: int
+    occasions: NDArray[np.int64]
+    span: NDArray[np.int64]
+    age: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, known: Known) -> "Shop":
+        """From the columns as they are read."""
+        customer, day, value = np.array([known.customer, known.day, known.value], dtype=np.int64)
+        ledger = Ledger.of(customer, day, value, np.array(known.currency, dtype=str))
+        who, first, occasions = np.unique(ledger.customer, return_index=True, return_counts=True)
+        span = ledger.day[first + occasions - 1] - ledger.day[first]
+        today = np.array(known.today, dtype=np.int64)[who]
+        return cls(ledger, int(today.max(initial=0)), occasions, span, np.maximum(today - ledger.day[first], span))
+
+
 def refit(known: Known, before: Served) -> Refit:
     """Fit everything anew; an unsound part keeps its last good parameters and makes the whole degraded."""
-    occasions, span, age = (np.array(column, dtype=np.int64) for column in (known.occasions, known.span, known.age))
-    histories = Histories.of_days(occasions - 1, span, age)
-    fitted = {model: fit_rhythm(model, histories) for model in MODELS}
-    champion = MODELS[0]
-    model, card = fitted[champion]
-    purses, worths = _purses(known, before)
-    status = _status(card, worths)
-    rhythm = rhythm_in_force(model, card, before)
+    shop = Shop.of(known)
+    histories = Histories.of_days(shop.occasions - 1, shop.span, shop.age)
+    mbg, bg = fit_rhythm(MBG, histories), fit_rhythm(BG, histories)
+    lessons = _lessons(shop, mbg, bg)
+    purses, worths = _purses(shop, before)
+    status = _status(mbg[1], worths)
+    corrections = tuple(lesson.correction for lesson in lessons)
     served = Served(
-        before.version + 1, champion.name, rhythm, status.value, purses, _cuts(known, occasions, age - span)
+        version=before.version + 1,
+        rhythm=rhythm_in_force(*mbg, before),
+        status=status.value,
+        purses=purses,
+        cuts=_cuts(shop),
+        corrections=corrections if mbg[1].sound else before.corrections,
+        units=_units(shop) if mbg[1].sound else before.units,
     )
-    cards = {kind.name: _of(fit, one) for kind, (fit, one) in fitted.items()}
-    cards |= {f"gamma_gamma:{currency}": _of(None, one) for currency, one in worths.items()}
+    cards = {fitted.name: _of(fitted, card) for fitted, card in (mbg, bg)}
+    cards |= {f"gamma_gamma:{currency}": _of(None, card) for currency, card in worths.items()}
+    cards |= {f"correction:{one.correction.horizon}": msgspec.to_builtins(one) for one in lessons}
     return Refit(served, status.value, cards)
+
+
+def _lessons(shop: Shop, mbg: tuple[BuyingModel, Card], bg: tuple[BuyingModel, Card]) -> list[Lesson]:
+    """For each horizon, once there is a fit to correct."""
+    if mbg[1].status is not Status.FITTED or not bg[1].sound:
+        return []
+    school = School(shop.ledger, {shop.today: (mbg[0], bg[0])})
+    return [school.lesson(shop.today, horizon) for horizon in (*HORIZONS, FAR)]
 
 
 def rhythm_in_force(fitted: BuyingModel, card: Card, before: Served) -> tuple[float, ...]:
@@ -69,27 +108,34 @@ def _status(card: Card, worths: dict[str, Card]) -> Status:
     return card.status
 
 
-def _purses(known: Known, before: Served) -> tuple[dict[str, tuple[float, float, float]], dict[str, Card]]:
+def _purses(shop: Shop, before: Served) -> tuple[dict[str, tuple[float, float, float]], dict[str, Card]]:
     purses, cards = dict(before.purses), dict[str, Card]()
-    for currency, days in known.paid_days.items():
-        orders = np.array(days, dtype=float)
-        fitted, cards[currency] = fit_purse(Spend(orders, np.array(known.paid[currency], dtype=float) / orders))
+    for currency, spells in shop.ledger.spells.items():
+        matured = min(_HALF_A_YEAR, (shop.today - shop.ledger.first_day) // 2)
+        fitted, cards[currency] = fit_worth(spells, shop.today, matured)
         if cards[currency].sound:
             purses[currency] = (fitted.p, fitted.q, fitted.v)
     return purses, cards
 
 
-def _cuts(known: Known, occasions: NDArray[np.int64], silent: NDArray[np.int64]) -> Cuts:
+def _units(shop: Shop) -> dict[str, float]:
+    return {currency: spells.unit for currency, spells in shop.ledger.spells.items()}
+
+
+def _cuts(shop: Shop) -> Cuts:
     """Cut-points that hold until the next refit, so that nobody changes segment because others did."""
-    if not len(occasions):
+    if not len(shop.occasions):
         return Cuts()
-    spend = {currency: np.array(paid, dtype=float) for currency, paid in known.paid.items()}
+    paid = {currency: spells.spend(shop.today)[1] for currency, spells in shop.ledger.spells.items()}
+    spend = {currency: one.orders * one.mean for currency, one in paid.items() if len(one.orders)}
     return Cuts(
-        recency=_quintiles(silent),
-        frequency=_quintiles(occasions),
-        spend={currency: _quintiles(paid) for currency, paid in spend.items()},
+        recency=_quintiles(shop.age - shop.span),
+        frequency=_quintiles(shop.occasions),
+        spend={currency: _quintiles(total) for currency, total in spend.items()},
         vip={
-            currency: int(np.quantile(paid, _VIP)) for currency, paid in spend.items() if len(paid) >= _LEAST_FOR_VIPS
+            currency: round(float(np.quantile(total, _VIP)))
+            for currency, total in spend.items()
+            if len(total) >= _LEAST_FOR_VIPS
         },
     )
 

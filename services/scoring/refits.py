@@ -13,7 +13,7 @@ from services.scoring import tables
 from services.scoring.desk import CHUNK, RESCAN
 from services.scoring.features import local_day
 from services.scoring.models.cards import Status
-from services.scoring.records import Member, ModelRow, PulseRow, RefitRow, ServedRow
+from services.scoring.records import ModelRow, OrderRow, PulseRow, RefitRow, ServedRow
 from services.scoring.refit import Known, Refit, kept
 from services.scoring.scores import Served
 from services.scoring.worker import WORKER, Job
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 CLAIMED_FOR = timedelta(minutes=10)
 
-_refit, _member, _pulse = tables.refit, tables.member, tables.pulse
+_refit, _purchase, _pulse = tables.refit, tables.purchase, tables.pulse
 _ASKED = Query(select(*_refit.columns).order_by(_refit.c.asked, _refit.c.account).limit(20))
-_CUSTOMERS = Query(
-    select(*_member.columns)
-    .where(_member.c.account == bindparam("account"), _member.c.customer > bindparam("after"))
-    .order_by(_member.c.customer)
+_ORDERS = Query(
+    select(*_purchase.columns)
+    .where(_purchase.c.account == bindparam("account"), _purchase.c.order_id > bindparam("after"))
+    .order_by(_purchase.c.order_id)
     .limit(bindparam("most"))
 )
 _STORES = Query(select(*_pulse.columns).where(_pulse.c.account == bindparam("account"), _pulse.c.store != ""))
@@ -80,21 +80,20 @@ class Refits:
     async def _job(self, account: str) -> Job:
         async with self._db.read() as reader:
             served = await served_of(reader, account)
-            members = [member async for member in _buyers(reader, account)]
+            orders = [order async for order in _counted(reader, account)]
             now = reader.now
-        return Job(await asyncio.to_thread(_known, members, now), served)
+        return Job(await asyncio.to_thread(_known, orders, now), served)
 
 
-async def _buyers(reader: Reader, account: str) -> AsyncIterator[Member]:
-    """Who ever bought, read in pieces so that HTTP goes on answering."""
+async def _counted(reader: Reader, account: str) -> AsyncIterator[OrderRow]:
+    """The orders that count, read in pieces so that HTTP goes on answering."""
     after, more = "", True
     while more:
-        rows = await reader.fetch(_CUSTOMERS, account=account, after=after, most=CHUNK)
-        for row in rows:
-            member = Member(*row)
-            after = member.customer
-            if member.occasions:
-                yield member
+        rows = await reader.fetch(_ORDERS, account=account, after=after, most=CHUNK)
+        for order in (OrderRow(*row) for row in rows):
+            after = order.order_id
+            if order.counts:
+                yield order
         more = len(rows) == CHUNK
 
 
@@ -104,19 +103,18 @@ async def served_of(reader: Reader, account: str) -> Served:
     return rows[0].served if rows else Served()
 
 
-def _known(members: Sequence[Member], now: datetime) -> Known:
-    today = {zone: local_day(now, zone) for zone in {member.zone for member in members}}
-    habits = [member.habit for member in members]
-    paid_days, paid = dict[str, list[int]](), dict[str, list[int]]()
-    for purse in (purse for habit in habits for purse in habit.purses):
-        paid_days.setdefault(purse.currency, []).append(purse.days)
-        paid.setdefault(purse.currency, []).append(purse.total)
+def _known(orders: Sequence[OrderRow], now: datetime) -> Known:
+    """Columns in the order of customer, day and order, so that the same purchases make the same model."""
+    today = {zone: local_day(now, zone) for zone in {order.zone for order in orders}}
+    ordered = sorted(orders, key=lambda order: (order.customer, order.day, order.order_id))
+    latest = {order.customer: today[order.zone] for order in ordered}
+    numbers = {customer: number for number, customer in enumerate(latest)}
     return Known(
-        occasions=[one.occasions for one in habits],
-        span=[one.span for one in habits],
-        age=[one.age(today[one.zone]) for one in habits],
-        paid_days=paid_days,
-        paid=paid,
+        today=list(latest.values()),
+        customer=[numbers[order.customer] for order in ordered],
+        day=[order.day for order in ordered],
+        value=[order.value for order in ordered],
+        currency=[order.currency for order in ordered],
     )
 
 

@@ -37,7 +37,7 @@ def _segment(desk: Desk, habit: Habit, stood: Segment | None) -> Segment:
     if not habit.occasions:
         return Segment.PROSPECT
     served, today = desk.model(desk.work.account), local_day(desk.now, habit.zone)
-    return segment_of(habit, remaining(served.buying, habit, today), served.cuts, today, stood)
+    return segment_of(habit, remaining(served, habit, today), served.cuts, today, stood)
 
 
 def _stand(desk: Desk, member: Member, habit: Habit, segment: Segment) -> None:
@@ -56,8 +56,8 @@ def _stand(desk: Desk, member: Member, habit: Habit, segment: Segment) -> None:
 
 def _risk(desk: Desk, habit: Habit) -> int:
     """Churn risk in millionths."""
-    model = desk.model(desk.work.account).buying
-    return round(churn_risk(habit, model, local_day(desk.now, habit.zone)) * _MILLION)
+    served = desk.model(desk.work.account)
+    return round(churn_risk(habit, served, local_day(desk.now, habit.zone)) * _MILLION)
 
 
 def keep_awake(desk: Desk) -> None:

@@ -7,9 +7,11 @@ import msgspec
 from services.scoring.features import Habit
 from services.scoring.models.buying import BG, MBG, BuyingModel
 from services.scoring.models.cards import Status, prior_purse, prior_rhythm
+from services.scoring.models.forecast import Correction, Forecast, History
 from services.scoring.models.spending import GammaGamma
 
 HORIZONS = (30, 90, 180)
+FAR = 365
 RISK_HORIZON = 90
 YEAR = 365.0
 
@@ -17,7 +19,7 @@ YEAR = 365.0
 class Terms(msgspec.Struct, frozen=True):
     """What lifetime value is reckoned with: days ahead, discount a year, and the share of net that is profit."""
 
-    horizon: int = 365
+    horizon: int = FAR
     discount: float = 0.1
     margin: float = 1.0
 
@@ -40,12 +42,25 @@ class Served(msgspec.Struct, frozen=True):
     status: str = Status.PRIOR.value
     purses: dict[str, tuple[float, float, float]] = {}
     cuts: Cuts = Cuts()
+    corrections: tuple[Correction, ...] = ()
+    units: dict[str, float] = {}
+    """What is paid on a day, in the mean, by currency; minor units."""
 
     @property
     def buying(self) -> BuyingModel:
         """The buying model; the prior's before any fit."""
         model = BG if self.kind == BG.name else MBG
         return model(*self.rhythm) if self.rhythm else prior_rhythm(model)
+
+    @property
+    def forecast(self) -> Forecast:
+        """The buying model as it is served."""
+        return Forecast(self.buying, self.corrections)
+
+    def history(self, habit: Habit, today: int) -> History:
+        """A habit as the forecast sees it."""
+        wealth = sum(one.total / unit for one in habit.purses if (unit := self.units.get(one.currency)))
+        return History(habit.repeats, habit.span, habit.age(today), wealth)
 
     def spending(self, currency: str) -> GammaGamma | None:
         """The order values in a currency; None when nothing was ever paid in it."""
@@ -82,27 +97,27 @@ def score(habit: Habit, served: Served, today: int, terms: Terms | None = None) 
     if not habit.occasions:
         return None
     terms = terms or Terms()
-    model, purses = served.buying, served.spending(habit.currency) or _own_purse(habit)
-    history = (habit.repeats, habit.span, habit.age(today))
+    forecast, purses = served.forecast, served.spending(habit.currency) or _own_purse(habit)
+    history = served.history(habit, today)
     value = purses.expected_value(habit.purse.days, habit.purse.total) if purses else None
     return Scores(
         as_of=today,
         status=served.status,
         model=served.version,
-        p_no_purchase={str(days): model.p_no_purchase(*history, days) for days in HORIZONS},
-        p_alive=model.p_alive(*history),
-        expected_orders={str(days): model.expected_orders(*history, days) for days in HORIZONS},
+        p_no_purchase={str(days): forecast.p_no_purchase(history, days) for days in HORIZONS},
+        p_alive=forecast.model.p_alive(*history[:3]),
+        expected_orders={str(days): forecast.expected_orders(history, days) for days in HORIZONS},
         order_value=None if value is None else round(value),
-        clv=None if value is None else round(value * terms.margin * _orders(model, history, terms)),
+        clv=None if value is None else round(value * terms.margin * _orders(forecast, history, terms)),
         currency=habit.currency,
-        if_bought_today=if_bought(habit, model, today),
+        if_bought_today=if_bought(habit, served, today),
         rfm=rfm(habit, served.cuts, today),
-        reasons=tuple(_reasons(habit, model, purses, today)),
+        reasons=tuple(_reasons(habit, served, purses, today)),
     )
 
 
-def _orders(model: BuyingModel, history: tuple[int, int, int], terms: Terms) -> float:
-    return model.discounted_orders(*history, terms.horizon, log(1.0 + terms.discount) / YEAR)
+def _orders(forecast: Forecast, history: History, terms: Terms) -> float:
+    return forecast.discounted_orders(history, terms.horizon, log(1.0 + terms.discount) / YEAR)
 
 
 def _own_purse(habit: Habit) -> GammaGamma | None:
@@ -111,21 +126,23 @@ def _own_purse(habit: Habit) -> GammaGamma | None:
     return prior_purse(purse.total / purse.days) if purse.days else None
 
 
-def if_bought(habit: Habit, model: BuyingModel, today: int) -> float:
-    """Her churn risk, had she bought today: what a successful message is worth."""
-    age = habit.age(today)
-    repeats = habit.repeats + (habit.last_day < today)
-    return model.p_no_purchase(repeats, age, age, RISK_HORIZON)
+def if_bought(habit: Habit, served: Served, today: int) -> float:
+    """Her churn risk, had she bought today for as much as usual: what a successful message is worth."""
+    repeats, _, age, wealth = served.history(habit, today)
+    more = habit.last_day < today
+    each = wealth / habit.occasions if habit.occasions else 0.0
+    return served.forecast.p_no_purchase(History(repeats + more, age, age, wealth + each * more), RISK_HORIZON)
 
 
-def churn_risk(habit: Habit, model: BuyingModel, today: int) -> float:
+def churn_risk(habit: Habit, served: Served, today: int) -> float:
     """P(no purchase in the next 90 days)."""
-    return model.p_no_purchase(habit.repeats, habit.span, habit.age(today), RISK_HORIZON)
+    return served.forecast.p_no_purchase(served.history(habit, today), RISK_HORIZON)
 
 
-def _reasons(habit: Habit, model: BuyingModel, purses: GammaGamma | None, today: int) -> list[Reason]:
-    """The log-odds of having dropped out split exactly in two, and whose mean the order value leans on."""
+def _reasons(habit: Habit, served: Served, purses: GammaGamma | None, today: int) -> list[Reason]:
+    """The log-odds of having dropped out split exactly in two, their correction, and whose mean the order value is."""
     x, span, age = habit.repeats, habit.span, habit.age(today)
+    model = served.buying
     usual = round(span / x, 1) if x else None
     silence: dict[str, float | int | None] = {
         "days": age - span,
@@ -135,6 +152,7 @@ def _reasons(habit: Habit, model: BuyingModel, purses: GammaGamma | None, today:
     reasons = [Reason("silence", silence)]
     if x + model.chances:
         reasons.append(Reason("drop_out_habit", {"purchases": x + 1, "log_odds": model.drop_out_habit(x)}))
+    reasons += _experience(served, served.history(habit, today))
     if habit.purse.days and purses:
         own = round(habit.purse.total / habit.purse.days)
         trust: dict[str, float | int | None] = {
@@ -144,6 +162,17 @@ def _reasons(habit: Habit, model: BuyingModel, purses: GammaGamma | None, today:
         }
         reasons.append(Reason("own_order_value", trust))
     return reasons
+
+
+def _experience(served: Served, history: History) -> list[Reason]:
+    """By how much the log-odds of no purchase in 90 days were moved by what earlier forecasts of the shop taught."""
+    one = served.forecast.correction(RISK_HORIZON)
+    if one is None:
+        return []
+    plain = served.buying.p_no_purchase(*history[:3], RISK_HORIZON)
+    moved = served.forecast.p_no_purchase(history, RISK_HORIZON)
+    numbers: dict[str, float | int | None] = {"plain": plain, "corrected": moved, "learned_days": one.matured}
+    return [Reason("experience", numbers)]
 
 
 def rfm(habit: Habit, cuts: Cuts, today: int) -> tuple[int, int, int] | None:

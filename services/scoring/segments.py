@@ -5,9 +5,9 @@ from enum import StrEnum
 import numpy as np
 
 from services.scoring.features import Habit
-from services.scoring.models.buying import BuyingModel
+from services.scoring.models.forecast import Crowd, Forecast
 from services.scoring.models.histories import Column
-from services.scoring.scores import RISK_HORIZON, Cuts
+from services.scoring.scores import RISK_HORIZON, Cuts, Served
 
 
 class Segment(StrEnum):
@@ -42,18 +42,17 @@ _BACK_FROM_LAPSE = 0.25
 _VIP_STAYS = 0.8
 
 
-def remaining(model: BuyingModel, habit: Habit, today: int) -> float:
+def remaining(served: Served, habit: Habit, today: int) -> float:
     """Her chance to buy within 90 days as a share of what it was right after her last purchase; falls with silence."""
-    x, span = habit.repeats, habit.span
-    then = 1.0 - model.p_no_purchase(x, span, span, RISK_HORIZON)
-    now = 1.0 - model.p_no_purchase(x, span, habit.age(today), RISK_HORIZON)
-    return now / then if then > 0.0 else 0.0
+    forecast, now = served.forecast, served.history(habit, today)
+    then = 1.0 - forecast.p_no_purchase(now._replace(age=now.t_x), RISK_HORIZON)
+    return (1.0 - forecast.p_no_purchase(now, RISK_HORIZON)) / then if then > 0.0 else 0.0
 
 
-def remaining_many(model: BuyingModel, x: Column, span: Column, age: Column) -> Column:
+def remaining_many(forecast: Forecast, who: Crowd) -> Column:
     """`remaining` of many customers at once."""
-    then = 1.0 - model.p_no_purchase_many(x, span, span, RISK_HORIZON)
-    now = 1.0 - model.p_no_purchase_many(x, span, age, RISK_HORIZON)
+    then = 1.0 - forecast.p_no_purchase_many(who._replace(age=who.t_x), RISK_HORIZON)
+    now = 1.0 - forecast.p_no_purchase_many(who, RISK_HORIZON)
     return np.divide(now, then, out=np.zeros_like(now), where=then > 0.0)
 
 

@@ -4,6 +4,7 @@ The worker reads jobs from its standard input and ends with it: killing the pare
 """
 
 import atexit
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from services.scoring.scores import Served
 from shared.errors import Unavailable
 
 _HEAD = 8
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # for four columns threads cost ten times the work
 _ROOT = Path(__file__).parents[2]
 
 
@@ -75,6 +77,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 cwd=_ROOT,
+                env={**os.environ, **_ONE_THREAD},
                 start_new_session=True,  # Ctrl-C is the parent's business
             )
         return self._process

@@ -3,7 +3,7 @@
 import csv
 import subprocess
 import sys
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -50,18 +50,11 @@ def repeat_spend() -> Spend:
     return Spend(x[x > 0], mean[x > 0])
 
 
-def split_in_half() -> tuple[Days, Days, Days, Days]:
-    """All 23,570 customers: x, t_x and age in days after 39 weeks, and orders in the 39 weeks that follow."""
-    begin, end, after = (date.fromisoformat(day).toordinal() for day in ("1997-01-01", "1997-09-30", "1998-06-30"))
-    days: dict[str, set[int]] = {}
-    for line in (datasets() / "CDNOW_master.txt").read_text().splitlines()[1:]:
-        customer, day = line.split()[:2]
-        days.setdefault(customer, set()).add(datetime.strptime(day, "%Y%m%d").toordinal())  # noqa: DTZ007 - a date
-    rows = []
-    for bought in days.values():
-        before = sorted(day for day in bought if begin <= day <= end)
-        rows.append(
-            (len(before) - 1, before[-1] - before[0], end - before[0], sum(end < day <= after for day in bought))
-        )
-    x, t_x, age, orders = np.array(rows, dtype=np.int64).T
-    return x, t_x, age, orders
+@cache
+def purchases() -> tuple[Days, Days, Days]:
+    """Every purchase of all 23,570 customers: customer (from 0), ordinal day, value in cents."""
+    lines = (datasets() / "CDNOW_master.txt").read_text().splitlines()[1:]
+    rows = [line.split() for line in lines]
+    days = [datetime.strptime(row[1], "%Y%m%d").toordinal() for row in rows]  # noqa: DTZ007 - a date
+    cents = [round(100 * float(row[3])) for row in rows]
+    return np.array([int(row[0]) - 1 for row in rows]), np.array(days), np.array(cents)

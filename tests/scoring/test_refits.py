@@ -22,23 +22,28 @@ from services.scoring.worker import Job, Worker
 from shared.clock import machine_now
 from shared.errors import Unavailable
 from tests.scoring.shop import NOON, Shop, bought
+from tests.scoring.some import TODAY
 
 
 def a_shop(customers: int = 400, seed: int = 5) -> Known:
     """Customers of whom some come back."""
     dice = np.random.default_rng(seed)
-    occasions = dice.geometric(0.5, customers)
-    age = dice.integers(30, 300, customers)
-    span = np.where(occasions > 1, dice.integers(1, 30, customers), 0)
-    paid = (occasions * dice.gamma(6.0, 600.0, customers)).astype(int) + 1
-    often = occasions.tolist()
-    return Known(often, span.tolist(), age.tolist(), {"EUR": often}, {"EUR": paid.tolist()})
+    known = Known([TODAY] * customers, [], [], [], [])
+    for customer, occasions in enumerate(dice.geometric(0.5, customers).tolist()):
+        first = int(dice.integers(30, 300))
+        gaps = dice.integers(1, 30, occasions - 1).cumsum().tolist()
+        for gap in [gap for gap in (0, *gaps) if gap <= first]:
+            known.customer.append(customer)
+            known.day.append(TODAY - first + gap)
+            known.value.append(int(dice.gamma(6.0, 600.0)) + 1)
+            known.currency.append("EUR")
+    return known
 
 
 def test_a_refit_gives_parameters_cut_points_and_a_card_for_each_model() -> None:
     done = refit(a_shop(), Served())
     assert (done.served.version, done.status, len(done.served.rhythm)) == (1, "fitted", 4)
-    assert list(done.cards) == ["mbg", "bg", "gamma_gamma:EUR"]
+    assert list(done.cards) == ["mbg", "bg", "gamma_gamma:EUR", *(f"correction:{days}" for days in (30, 90, 180, 365))]
     assert {"log_likelihood", "gradient_norm", "curvature", "converged", "data"} < set(done.cards["mbg"])
     assert len(done.served.cuts.recency) == len(done.served.cuts.spend["EUR"]) == 4
     assert done == refit(a_shop(), Served())
@@ -55,14 +60,14 @@ def test_an_unsound_fit_leaves_the_last_good_parameters_in_force() -> None:
 @pytest.mark.parametrize("customers", [30, 4000])
 def test_a_shop_with_one_price_is_no_reason_for_alarm(customers: int) -> None:
     known = a_shop(customers)
-    one_price = msgspec.structs.replace(known, paid={"EUR": [1500 * number for number in known.occasions]})
+    one_price = msgspec.structs.replace(known, value=[1500] * len(known.value))
     done = refit(one_price, Served())
     assert done.status == "fitted"
     assert GammaGamma(*done.served.purses["EUR"]).expected_value(1, 1500) == pytest.approx(1500, rel=0.02)
 
 
 def test_a_shop_without_customers_is_served_the_prior() -> None:
-    done = refit(Known([], [], [], {}, {}), Served())
+    done = refit(Known([], [], [], [], []), Served())
     assert (done.status, done.served.purses) == ("prior", {})
 
 
@@ -71,7 +76,7 @@ def test_the_worker_outlives_bad_jobs_and_is_replaced_when_killed() -> None:
     try:
         assert worker.fit(Job(known, Served())).served == refit(known, Served()).served
         with pytest.raises(ValueError, match="refit failed"):
-            worker.fit(Job(msgspec.structs.replace(known, span=[1, 2]), Served()))
+            worker.fit(Job(msgspec.structs.replace(known, day=[1, 2]), Served()))
         os.kill(worker.pid, signal.SIGKILL)
         with suppress(Unavailable):  # or it was seen to be dead in time
             worker.fit(Job(known, Served()))

@@ -71,4 +71,4 @@ def test_nothing_that_is_not_a_number_is_ever_served(everything: list[Purchase],
         figures = [*scores.p_no_purchase.values(), *scores.expected_orders.values(), scores.p_alive]
         figures += [number for reason in scores.reasons for number in reason.numbers.values() if number is not None]
         assert all(isfinite(figure) for figure in figures)
-        assert churn_risk(fold(everything), served.buying, TODAY + later) == scores.p_no_purchase["90"]
+        assert churn_risk(fold(everything), served, TODAY + later) == scores.p_no_purchase["90"]

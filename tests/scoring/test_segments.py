@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.features import NOBODY, Habit
+from services.scoring.models.forecast import Crowd
 from services.scoring.segments import DEFINITIONS, Segment, remaining, remaining_many, segment_of
 from tests.scoring.some import SERVED, TODAY, habit_of
 
-MODEL, CUTS = SERVED.buying, SERVED.cuts
+CUTS = SERVED.cuts
 BAR = CUTS.vip["EUR"]
 
 
 def stands(habit: Habit, today: int = TODAY, stood: Segment | None = None) -> Segment:
-    return segment_of(habit, remaining(MODEL, habit, today), CUTS, today, stood)
+    return segment_of(habit, remaining(SERVED, habit, today), CUTS, today, stood)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_silence_leads_down_and_never_up(days: list[int]) -> None:
         stood = stands(habit, TODAY + later, stood)
         heights.append(ladder.get(stood, 0))
     assert heights == sorted(heights)
-    assert remaining(MODEL, habit, habit.last_day) == 1.0
+    assert remaining(SERVED, habit, habit.last_day) == 1.0
 
 
 def test_a_small_move_of_the_model_moves_nobody_back() -> None:
@@ -74,7 +75,7 @@ def test_a_vip_keeps_her_place_when_the_bar_rises_a_little() -> None:
 def test_many_at_once_equal_one_by_one(rows: list[tuple[int, int, int]]) -> None:
     habits = [Habit(first_day=TODAY, last_day=TODAY + span, occasions=x + 1) for x, span, _ in rows]
     ages = [span + quiet for _, span, quiet in rows]
-    x, span = (np.array([row[place] for row in rows], dtype=float) for place in (0, 1))
-    together = remaining_many(MODEL, x, span, np.array(ages, dtype=float))
-    alone = [remaining(MODEL, habit, TODAY + age) for habit, age in zip(habits, ages, strict=True)]
+    columns = [[x, span, age, 0.0] for (x, span, _), age in zip(rows, ages, strict=True)]
+    together = remaining_many(SERVED.forecast, Crowd(*np.array(columns, dtype=float).T))
+    alone = [remaining(SERVED, habit, TODAY + age) for habit, age in zip(habits, ages, strict=True)]
     assert together == pytest.approx(alone, abs=1e-12)

@@ -30,32 +30,32 @@ class BuyingModel:
     chances: ClassVar[int]
     """Chances to drop out that a customer had already taken when x was 0."""
 
-    def drop_out_habit(self, x: int) -> float:
+    def drop_out_habit(self, x: float) -> float:
         """Log-odds of having dropped out right after the last purchase; minus infinity if she had no chance to yet."""
         survived = x + self.chances
         return log(self.a / (self.b + survived - 1)) if survived else -inf
 
-    def silence(self, x: int, t_x: float, age: float) -> float:
+    def silence(self, x: float, t_x: float, age: float) -> float:
         """What the silence since the last purchase adds to those log-odds, measured at her own rhythm."""
         return (self.r + x) * log((self.alpha + age) / (self.alpha + t_x))
 
-    def p_alive(self, x: int, t_x: float, age: float) -> float:
+    def p_alive(self, x: float, t_x: float, age: float) -> float:
         """Probability of not having dropped out yet; a side figure, not the churn risk."""
         odds = self.drop_out_habit(x) + self.silence(x, t_x, age)
         return 1.0 / (1.0 + exp(odds)) if odds < 700 else 0.0
 
-    def p_no_purchase(self, x: int, t_x: float, age: float, horizon: float) -> float:
+    def p_no_purchase(self, x: float, t_x: float, age: float, horizon: float) -> float:
         """Probability of no purchase in the next horizon: dropped out, or alive and silent. This is the churn risk."""
         quiet = -(self.r + x) * log1p(horizon / (self.alpha + age))
         return 1.0 + self.p_alive(x, t_x, age) * expm1(quiet)
 
-    def expected_orders(self, x: int, t_x: float, age: float, horizon: float) -> float:
+    def expected_orders(self, x: float, t_x: float, age: float, horizon: float) -> float:
         """Expected purchases in the next horizon."""
         p, weights = beta_points(self.a, self.b + x + self.chances)
         quiet = (self.r + x) * np.log1p(p * (horizon / (self.alpha + age)))
         return self.p_alive(x, t_x, age) * float(weights @ (-np.expm1(-quiet) / p))
 
-    def discounted_orders(self, x: int, t_x: float, age: float, horizon: float, rate: float) -> float:
+    def discounted_orders(self, x: float, t_x: float, age: float, horizon: float, rate: float) -> float:
         """Expected purchases in the next horizon, each worth exp(-rate * time until it); rate per unit of time."""
         times = (_STEPS + 1.0) * (horizon / 2.0)
         p, weights = beta_points(self.a, self.b + x + self.chances)

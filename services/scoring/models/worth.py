@@ -1,0 +1,49 @@
+"""How far a customer's own order values may be trusted, learned from what those who came back paid."""
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from services.scoring.models.cards import Card, fit_purse
+from services.scoring.models.histories import Column
+from services.scoring.models.ledger import Spells
+from services.scoring.models.spending import GammaGamma, Spend
+
+LEAST_RETURNERS = 200
+_ROOM = np.log(8.0)
+
+
+def fit_worth(spells: Spells, today: int, horizon: int) -> tuple[GammaGamma, Card]:
+    """Order values in one currency, trusted as far as the forecasts of `horizon` days ago would best have been."""
+    model, card = fit_purse(spells.spend(today)[1])
+    doubt = _doubt(spells, today - horizon, today) if horizon else None
+    return (model if doubt is None or not card.sound else model.doubting(doubt)), card
+
+
+def _doubt(spells: Spells, origin: int, today: int) -> float | None:
+    """What would have made the values after an origin likeliest; None if too few came back to tell."""
+    who, before = spells.spend(origin)
+    later = (spells.day > origin) & (spells.day <= today)
+    room = int(who.max(initial=-1)) + 1
+    days = np.bincount(spells.customer[later], minlength=room)[who].astype(float)
+    paid = np.bincount(spells.customer[later], spells.value[later], minlength=room)[who].astype(float)
+    back = days > 0
+    if int(back.sum()) < LEAST_RETURNERS:
+        return None
+    model, card = fit_purse(before)
+    if not card.sound:
+        return None
+    known = Spend(before.orders[back], before.mean[back])
+    return _likeliest(model, known, days[back], paid[back])
+
+
+def _likeliest(model: GammaGamma, known: Spend, days: Column, paid: Column) -> float:
+    """By the gamma deviance of what was paid from what was expected."""
+
+    def deviance(log_doubt: float) -> float:
+        doubt = float(np.exp(log_doubt))
+        expected = model.shop_mean + known.orders / (known.orders + doubt) * (known.mean - model.shop_mean)
+        return float((days * np.log(expected) + paid / expected).sum())
+
+    middle = float(np.log(model.doubt))
+    found = minimize_scalar(deviance, bounds=(middle - _ROOM, middle + _ROOM), method="bounded")
+    return float(np.exp(found.x))
