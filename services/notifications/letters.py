@@ -84,6 +84,8 @@ def _values(handed: Handed) -> dict[str, Any]:
         "number": clean(content.number, 60),
         "date": _date(content.placed_at, zone, locale),
         "points": _points(content.points, locale),
+        "expires": _date(content.expires_at, zone, locale),
+        "tier": clean(content.tier, 60),
         "balance": _points(content.balance, locale),
     }
 

@@ -84,6 +84,8 @@ class Content(msgspec.Struct, frozen=True):
     points: int | None = None
     balance: int | None = None
     segment: str = ""
+    expires_at: datetime | None = None
+    tier: str = ""
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -21,7 +21,14 @@ from services.notifications.records import Contact
 from services.notifications.settings import MessageSettings
 from services.notifications.steps import take_step
 from shared.events import ingest
-from shared.events.loyalty import OrderRated
+from shared.events.loyalty import (
+    OrderRated,
+    PointsExpired,
+    PointsExpiring,
+    PointsRedeemed,
+    TierDowngraded,
+    TierUpgraded,
+)
 from shared.events.scoring import SegmentEntered
 from shared.naming import keep_name
 from shared.service import Service
@@ -58,6 +65,11 @@ notifications = Service(
         ingest.CartEmptied: follow,
         ingest.CartEnded: follow,
         OrderRated: follow,
+        PointsExpiring: follow,
+        PointsRedeemed: follow,
+        PointsExpired: follow,
+        TierUpgraded: follow,
+        TierDowngraded: follow,
         SegmentEntered: follow,
         ingest.ProfileUpdated: update_profile,
         ingest.ConsentChanged: change_consent,

@@ -30,7 +30,7 @@ from tests.notifications.some import (
     told,
 )
 
-CART, THANKS, BACK = (journey.name for journey in JOURNEYS)
+CART, THANKS, BACK = (journey.name for journey in JOURNEYS[:3])
 
 
 class Play:

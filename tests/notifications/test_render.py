@@ -24,6 +24,8 @@ def values(**fields: Any) -> dict[str, Any]:
         "date": "10 de marzo",
         "points": "25",
         "balance": "125",
+        "expires": "31 de marzo",
+        "tier": "Oro",
         "unsubscribe_url": "https://q.example/u/tok",
         "preferences_url": "https://q.example/p/tok",
     }

@@ -2,10 +2,12 @@
 
 from services.notifications.journeys.abandoned_cart import ABANDONED_CART
 from services.notifications.journeys.base import After, Await, Email, Journey
+from services.notifications.journeys.points_expiring import POINTS_EXPIRING
 from services.notifications.journeys.thank_you import THANK_YOU
+from services.notifications.journeys.tier_upgraded import TIER_UPGRADED
 from services.notifications.journeys.win_back import WIN_BACK
 
-JOURNEYS: tuple[Journey, ...] = (ABANDONED_CART, THANK_YOU, WIN_BACK)
+JOURNEYS: tuple[Journey, ...] = (ABANDONED_CART, THANK_YOU, WIN_BACK, POINTS_EXPIRING, TIER_UPGRADED)
 
 BY_NAME: dict[str, Journey] = {journey.name: journey for journey in JOURNEYS}
 

@@ -1,0 +1,58 @@
+"""Points expiring: one mail when a member's points are about to expire, none once they have used some."""
+
+from datetime import datetime, timedelta
+
+from services.notifications.journeys.base import EVERY_RUN, After, Email, End, Journey, Start, always, unnumbered
+from services.notifications.records import Content, Purpose
+from shared.events import Event, Lane
+from shared.events.loyalty import PointsExpired, PointsExpiring, PointsRedeemed
+
+
+def _key(event: Event[PointsExpiring]) -> str:
+    return f"{event.customer}:{event.fact.program}:{event.time:%Y%m%dT%H%M%S}"
+
+
+def _content(event: Event[PointsExpiring], _: Content) -> Content:
+    return Content(points=event.fact.points, expires_at=event.fact.expires_at)
+
+
+def _barred(event: Event[PointsExpiring], since: datetime) -> str:
+    if event.lane is Lane.HISTORY:
+        return "history"
+    return "before_start" if event.time < since else ""
+
+
+POINTS_EXPIRING = Journey(
+    name="points_expiring",
+    version=1,
+    purpose=Purpose.MARKETING,
+    valid_for=timedelta(days=2),
+    cooldown=timedelta(days=7),
+    rank=lambda _: 20,
+    starts=Start(
+        on=(PointsExpiring,),
+        when=lambda event: event.fact.points > 0,
+        key=_key,
+        revision=unnumbered,
+        clock=lambda event: event.time,
+        content=_content,
+        barred=_barred,
+    ),
+    ends=(
+        End(
+            on=(PointsRedeemed,),
+            when=always,
+            key=lambda _: EVERY_RUN,
+            at=lambda event: event.time,
+            reason="points_spent",
+        ),
+        End(
+            on=(PointsExpired,),
+            when=always,
+            key=lambda _: EVERY_RUN,
+            at=lambda event: event.time,
+            reason="points_expired",
+        ),
+    ),
+    steps=(After(timedelta(), Email("points_expiring")),),
+)
