@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -108,6 +109,16 @@ class World:
     def _steps(self, one: Running) -> list[Any]:
         loops = [loop.step for name, loop in one.loops.items() if name != "accept"]
         return [*loops, one.publish, lambda: take_facts(one, self._patience), one.timers.step]
+
+    @property
+    def loops(self) -> dict[str, Callable[[], Awaitable[int]]]:
+        """One step of each loop by its name (`ingest relay`, `loyalty inbox`, …), for those who choose which moves."""
+        found: dict[str, Callable[[], Awaitable[int]]] = {}
+        for one in self.running:
+            names = [name for name in one.loops if name != "accept"]
+            for name, step in zip([*names, "relay", "inbox", "timers"], self._steps(one), strict=True):
+                found[f"{one.service.name} {name}"] = partial(tried, step)
+        return found
 
     async def _lagging(self) -> bool:
         for one in self.running:
