@@ -47,7 +47,7 @@ class Drama:
         """Points by the process that dies there."""
         found: dict[str, list[str]] = {}
         for point in points:
-            found.setdefault(self.house.head_of(point.partition(".")[0]), []).append(point)
+            found.setdefault(self.house.heads_of(point.partition(".")[0])[0], []).append(point)
         return found
 
     def trades(self, points: Sequence[str]) -> None:
@@ -82,8 +82,8 @@ class Drama:
     def comes_to(self, moment: datetime, points: Sequence[str] = (), *, sent: bool = True) -> None:
         """Have it be a moment, with the processes dying at these points of what falls due; then wait for rest."""
         heads = self.house.heads
-        if moment < LOTS[0] and self.house.distributed:
-            heads = [*CLOCKS_OF_CARTS]
+        if moment < LOTS[0] and self.house.distributed:  # nothing of the other services falls due so early
+            heads = [head for service in CLOCKS_OF_CARTS for head in self.house.heads_of(service)]
         left = self._by_head(points)
         self.house.moves_to(moment, *heads)
         self.house.start(*(head for head in heads if head not in left))

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,18 +31,24 @@ class House:
 
     `mode` are settings that differ from the defaults. With `forked` its processes come out of the nursery, else they
     are started by the command line. With `named` a process that comes back is known to be the same replica, and has
-    its leases again at once.
+    its leases again at once. Distributed, there may be several `replicas` of each service: `loyalty`, `loyalty-2`, ….
     """
 
-    def __init__(self, folder: Path, mode: Mapping[str, str], *, forked: bool = True, named: bool = True) -> None:
+    def __init__(
+        self, folder: Path, mode: Mapping[str, str], *, forked: bool = True, named: bool = True, replicas: int = 1
+    ) -> None:
         self.folder = folder
         self.mode = dict(mode)
         self.distributed = "database_url" in mode
         self.offset = timedelta()
         self._forked = forked
         self._named = named
-        self._groups = [(name,) for name in SERVICES] if self.distributed else [SERVICES]
-        self._ports = {name: free_port() for group in self._groups for name in group[:1]}
+        self._groups: dict[str, tuple[str, ...]] = {"ingest": SERVICES}
+        if self.distributed:
+            numbers = ("", *(f"-{number}" for number in range(2, replicas + 1)))
+            self._groups = {name + number: (name,) for number in numbers for name in SERVICES}
+        self._ports = {head: free_port() for head in self._groups}
+        self._turns = count()
         self._processes: dict[str, Process] = {}
         self.kills = 0
         self.keys: dict[str, str] = {}
@@ -63,9 +70,9 @@ class House:
         given: dict[str, Any] = {"data_dir": self.folder, **self.mode}
         return Settings(**given, _env_file=None)
 
-    def head_of(self, service: str) -> str:
-        """The process in which a service runs."""
-        return next(group[0] for group in self._groups if service in group)
+    def heads_of(self, service: str) -> list[str]:
+        """The processes in which a service runs."""
+        return [head for head, group in self._groups.items() if service in group]
 
     def environment(self, head: str = "ingest") -> dict[str, str]:
         """What a process is told."""
@@ -101,8 +108,7 @@ class House:
 
     def launch(self, head: str, fuse: str = "") -> None:
         """Start one process, with a fuse where it is to die at a point."""
-        group = next(group for group in self._groups if group[0] == head)
-        names = list(group) if self.distributed else []
+        names = self._groups[head] if self.distributed else ()
         program = ["tests.faults.launch", fuse, *names] if fuse else ["services", "run", *names]
         self._processes[head] = self._begun(program, head, self._log(head))
 
@@ -130,9 +136,14 @@ class House:
             self.kills += self._processes[head].poll() is None
             end(self._processes[head], signal.SIGKILL)
 
-    def signal(self, head: str, number: signal.Signals) -> None:
-        """Send a process any signal, without waiting for what it does."""
-        os.kill(self._processes[head].pid, number)
+    def pid(self, head: str) -> int:
+        """The process id of a process."""
+        return self._processes[head].pid
+
+    def signal(self, number: signal.Signals, *heads: str) -> None:
+        """Send processes any signal, without waiting for what they do."""
+        for head in heads:
+            os.kill(self.pid(head), number)
 
     def stop(self, head: str, seconds: float = 30) -> float:
         """SIGTERM; gives the seconds until the process was gone. Raises AssertionError when it had to be killed."""
@@ -165,8 +176,12 @@ class House:
     def once(self, method: str, path: str, *, service: str = "ingest", key: str = "", **given: Any) -> httpx.Response:
         """One call, whatever becomes of it."""
         headers = {"authorization": f"Bearer {key or self.keys['server_key']}", **given.pop("headers", {})}
-        url = f"http://127.0.0.1:{self._ports[self.head_of(service)]}{path}"
-        return self._http.request(method, url, headers=headers, **given)
+        return self._http.request(method, f"{self.address(service)}{path}", headers=headers, **given)
+
+    def address(self, service: str) -> str:
+        """Where a service answers: its replicas take turns."""
+        heads = self.heads_of(service)
+        return f"http://127.0.0.1:{self._ports[heads[next(self._turns) % len(heads)]]}"
 
     def call(self, method: str, path: str, *, refusals: Collection[int] = (), **given: Any) -> httpx.Response:
         """A call that is repeated as it was, with one Idempotency-Key, until it is answered, as good clients do.
@@ -194,8 +209,7 @@ class House:
     def _stacks(self) -> str:
         """Where every living process stands, as its faulthandler tells."""
         alive = [head for head, process in self._processes.items() if process.poll() is None]
-        for head in alive if self._forked else []:
-            self.signal(head, signal.SIGUSR1)
+        self.signal(signal.SIGUSR1, *(alive if self._forked else []))
         time.sleep(1)
         return "\n".join(f"== {head}\n{self._tail(head)}" for head in alive)
 

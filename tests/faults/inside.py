@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import uvloop
 
@@ -12,6 +13,7 @@ from services.__main__ import load
 from services.notifications.records import Message, MessageState
 from shared import books
 from shared.bus import connect as bus_connect
+from shared.bus.base import HEARTBEAT, Record
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.running import Running
@@ -53,9 +55,12 @@ class Inside:
         self._run(closed())
         self._runner.close()
 
-    def rests(self, *, sent: bool = True) -> None:
-        """Wait until nothing is on its way, seen twice in a row; with `sent` no mail either. Raises AssertionError."""
-        until, quiet = time.monotonic() + QUIET_SECONDS, 0
+    def rests(self, *, sent: bool = True, within: float | None = None) -> None:
+        """Wait until nothing is on its way, seen twice in a row; with `sent` no mail either.
+
+        Raises AssertionError when that takes longer than `within` seconds, by default a few minutes.
+        """
+        until, quiet = time.monotonic() + (within or QUIET_SECONDS), 0
         while quiet < 2:
             still = self._run(self._still(sent=sent))
             quiet = 0 if still else quiet + 1
@@ -78,6 +83,20 @@ class Inside:
     async def _sending(self) -> list[Message]:
         found = await messages_of(self._services[-1].db)
         return [message for message in found if message.state in ON_THE_WAY]
+
+    def told(self, topic: str) -> list[Record]:
+        """Every fact of a topic in the order of its partition, repeats left out."""
+        return self._run(self._told(topic))
+
+    async def _told(self, topic: str) -> list[Record]:
+        subscription = await self._bus.subscribe(f"looker-on-{uuid4()}", [topic])
+        found: dict[str, Record] = {}
+        while records := await subscription.fetch(500, 0.5 if found else 15):
+            for record in records:
+                if record.key != HEARTBEAT:
+                    found.setdefault(record.headers["ce_id"], record)
+        await subscription.close()
+        return list(found.values())
 
     def canon(self) -> Canon:
         """What it has come to."""

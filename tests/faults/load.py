@@ -4,6 +4,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from tests.faults.house import House
 from tests.faults.posts import Post, request_of
@@ -13,7 +14,10 @@ NO_PROGRESS_SECONDS = 150.0
 
 
 class Load:
-    """So many clients; every post is repeated as it was until its answer is there, whoever died meanwhile."""
+    """So many clients; every post is repeated as it was until its answer is there, whoever died meanwhile.
+
+    Clients that are not `patient` try once, and fail when that is not answered well.
+    """
 
     def __init__(
         self,
@@ -23,7 +27,9 @@ class Load:
         clients: int = 4,
         people: Mapping[str, str] | None = None,
         refusals: Collection[int] = (),
+        patient: bool = True,
     ) -> None:
+        self._patient = patient
         self._house = house
         self._people = people or {}
         self._refusals = refusals
@@ -55,8 +61,11 @@ class Load:
 
     def _tell(self, post: Post) -> None:
         asked = request_of(post, self._house.keys, self._people)
-        given = {"headers": asked.headers, "content": asked.content}
-        answer = self._house.call("POST", asked.path, service=asked.service, refusals=self._refusals, **given)
+        given: dict[str, Any] = {"headers": asked.headers, "content": asked.content}
+        if self._patient:
+            answer = self._house.call("POST", asked.path, service=asked.service, refusals=self._refusals, **given)
+        else:
+            answer = self._house.once("POST", asked.path, service=asked.service, **given).raise_for_status()
         if post.kind == "native":
             verdict = json.loads(answer.content)["verdicts"][0]
             assert verdict["verdict"] in {"accepted", "duplicate"}, verdict

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def test_what_was_answered_200_is_there_after_a_sigkill_at_once(started: House) 
     Load(house, trade.stories).begin().finish()
     house.kill("ingest")
     house.start("ingest")
-    Inside(house).rests()
+    with closing(Inside(house)) as inside:
+        inside.rests()
     kept = {order["order"]["external_id"] for order in house.pages("/v1/orders")}
     assert kept == set(trade.sales)
     assert house.verify()["loyalty"]["counters"]["effected:ingest:order.paid"] == len(trade.sales)

@@ -59,6 +59,19 @@ class Trade:
         return [Post("redeem", f"half-{owner}", points // 2, owner)]
 
     @property
+    def abandoned(self) -> list[str]:
+        """The carts that nobody has bought."""
+        told = {post.name for story in self.stories for post in story}
+        carts = {name.partition("-")[0] for name in told if name.startswith("last")}
+        bought = {
+            post.body["data"].get("cart_id")
+            for story in self.stories
+            for post in story
+            if post.kind == "native" and post.body["type"] == "purchase"
+        }
+        return sorted(carts - bought)
+
+    @property
     def posts(self) -> int:
         """How many there are, repeats included."""
         return sum(len(story) for story in self.stories)
@@ -75,6 +88,20 @@ class Trade:
 def shares(stories: list[Story], parts: int) -> list[list[Story]]:
     """Stories in so many shares, each with customers of every kind."""
     return [stories[at::parts] for at in range(parts)]
+
+
+def purchase_of(cart: str, at: datetime) -> Post:
+    """A purchase that ends an abandoned cart."""
+    who = {"id": cart.replace("last", "c")}
+    lines = [{"product": "tea", "price": 900}]
+    data = {"order_id": f"bought-{cart}", "customer": who, "lines": lines, "cart_id": cart}
+    return native(f"bought-{cart}", "purchase", at, data)
+
+
+def native(name: str, kind: str, at: datetime, data: dict[str, Any]) -> Post:
+    """A native event."""
+    body = {"specversion": "1.0", "id": name, "source": "till", "type": kind, "time": at.isoformat(), "data": data}
+    return Post("native", name, body)
 
 
 class Teller:
@@ -107,13 +134,9 @@ class Teller:
     def _hour(self) -> datetime:
         return FIRST_HOUR + timedelta(hours=self._group, minutes=self._dice.randrange(40))
 
-    def _event(self, name: str, kind: str, at: datetime, data: dict[str, Any]) -> Post:
-        body = {"specversion": "1.0", "id": name, "source": "till", "type": kind, "time": at.isoformat(), "data": data}
-        return Post("native", name, body)
-
     def _consent(self) -> Post:
         data = {"customer": self.who, "channel": "email", "granted": True}
-        return self._event(f"{self.who['id']}-consent", "consent", FIRST_HOUR - timedelta(hours=1), data)
+        return native(f"{self.who['id']}-consent", "consent", FIRST_HOUR - timedelta(hours=1), data)
 
     def _order(self, price: int = 0) -> tuple[str, list[dict[str, Any]], Sale]:
         name = f"{1000 + self._number}{len(self._sales):05}"
@@ -131,8 +154,8 @@ class Teller:
         at = self._hour()
         cart = [{"product": line["product"], "price": line["price"], "quantity": 2} for line in lines]
         told = [
-            self._event(f"{name}-cart", "cart", at, {"cart_id": f"k{name}", "customer": self.who, "lines": cart}),
-            self._event(
+            native(f"{name}-cart", "cart", at, {"cart_id": f"k{name}", "customer": self.who, "lines": cart}),
+            native(
                 name,
                 "purchase",
                 at + timedelta(minutes=5),
@@ -142,7 +165,7 @@ class Teller:
         if not price and self._dice.random() < 0.4:
             sale.refunded = self._dice.randrange(1, sale.net)
             refund = {"order_id": name, "refund_id": f"r{name}", "amount": sale.refunded}
-            told.append(self._event(f"{name}-refund", "refund", at + timedelta(minutes=10), refund))
+            told.append(native(f"{name}-refund", "refund", at + timedelta(minutes=10), refund))
         if self._dice.random() < 0.4:
             self._dice.shuffle(told)
         return told
@@ -187,9 +210,9 @@ class Teller:
         at, guest = self._hour(), {"email": f"guest{name}@shop.example"}
         traits = {"userId": self.who["id"], "timestamp": at.isoformat()}
         return [
-            self._event(name, "purchase", at, {"order_id": name, "customer": guest, "lines": lines}),
-            self._event(other, "purchase", at, {"order_id": other, "customer": self.who, "lines": more}),
-            self._event(f"{name}-one", "customer", at, {"customer": {"id": self.who["id"], **guest}}),
+            native(name, "purchase", at, {"order_id": name, "customer": guest, "lines": lines}),
+            native(other, "purchase", at, {"order_id": other, "customer": self.who, "lines": more}),
+            native(f"{name}-one", "customer", at, {"customer": {"id": self.who["id"], **guest}}),
             Post("segment", f"{name}-identify", [{"type": "identify", **traits, "traits": {"firstName": "Bea"}}]),
         ]
 
@@ -203,13 +226,13 @@ class Teller:
             content = {"cart_id": cart, "customer": self.who, "lines": lines}
             old = {**content, "lines": [{**lines[0], "quantity": 3}]}
             told = [
-                self._event(f"{cart}-now", "cart", at, content),
-                self._event(f"{cart}-before", "cart", at - timedelta(minutes=3), old),
+                native(f"{cart}-now", "cart", at, content),
+                native(f"{cart}-before", "cart", at - timedelta(minutes=3), old),
             ]
         if self._dice.random() < 0.25:
             name, bought, _ = self._order()
             data = {"order_id": name, "customer": self.who, "lines": bought, "cart_id": cart}
-            told.append(self._event(name, "purchase", at + timedelta(minutes=1), data))
+            told.append(native(name, "purchase", at + timedelta(minutes=1), data))
         return told
 
     def _added(self, cart: str, at: datetime) -> Post:

@@ -128,6 +128,49 @@ MUTANTS = (
         f"{MAIL}test_a_purchase_between_claim_and_hand_over_withdraws_the_mail",
     ),
     Mutant(
+        "mail: a purchase that races the hand-over withdraws the mail",
+        "services/notifications/ledger.py",
+        "        withdraw(desk, message, reason)\n        return\n",
+        "        str(reason)\n",
+        "tests/notifications/test_purchase_race.py::test_no_mail_goes_out_after_a_purchase_that_we_know_of[embedded-60]",
+    ),
+    Mutant(
+        "mail: who wants a slot at an address holds its mailbox",
+        "services/notifications/loading.py",
+        "    await _hold(tx, _addresses(desk, [item for item in sending if item.kind == STEP]))\n",
+        "",
+        "tests/notifications/test_sharing.py"
+        "::test_whoever_comes_second_waits_for_the_mailbox_and_sees_what_the_first_one_did[distributed]",
+    ),
+    Mutant(
+        "mail: an address gets a step once, whoever has it",
+        "services/notifications/policy.py",
+        "    if ask.cooling:\n",
+        "    if False:\n",
+        "tests/notifications/test_sharing.py::test_two_who_lapse_at_one_address_get_one_mail[embedded]",
+    ),
+    Mutant(
+        "mail: no marketing without consent",
+        "services/notifications/policy.py",
+        "    if ask.purpose is Purpose.MARKETING and not ask.consent:\n",
+        "    if False:\n",
+        "tests/notifications/test_policy.py::test_withdrawn_consent_is_no_consent",
+    ),
+    Mutant(
+        "mail: a connection lost after DATA is unknown",
+        "services/notifications/channels/smtp.py",
+        'Outcome(Fate.UNKNOWN, "connection lost after DATA")',
+        'Outcome(Fate.REFUSED_FOR_NOW, "connection lost after DATA")',
+        f"{MAIL}test_a_connection_lost_after_data_is_unknown_and_never_sent_again[Act.KEEP_AND_DROP]",
+    ),
+    Mutant(
+        "mail: nights do not count towards expiry",
+        "services/notifications/policy.py",
+        "limits.quiet.after_open(ask.due, ask.valid_for, ask.zone)",
+        "ask.due + ask.valid_for",
+        "tests/notifications/test_stories.py::test_a_mail_due_just_before_the_night_comes_in_the_morning",
+    ),
+    Mutant(
         "mail: what may have gone out is unknown, never sent again",
         "services/notifications/outgoing.py",
         'Outcome(Fate.UNKNOWN, "we stopped while handing over")',
@@ -175,5 +218,12 @@ MUTANTS = (
         "            if known is not None:\n",
         "            if known is not None and not known:\n",
         KILLED,
+    ),
+    Mutant(
+        "accept: an outage is told at once, however long it lasts",
+        "services/ingest/accept.py",
+        "Pace(back_off=0.3, emits=False)",
+        "Pace(emits=False)",
+        "tests/faults/test_outages.py::test_a_full_disk_is_503_and_once_there_is_room_all_goes_on[20]",
     ),
 )
