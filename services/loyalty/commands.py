@@ -10,9 +10,10 @@ import msgspec
 from sqlalchemy import bindparam, select
 
 from services.loyalty import drafts, files, tables, wallets
-from services.loyalty.desk import Desk, load
+from services.loyalty.desk import Desk
 from services.loyalty.drafts import Draft
 from services.loyalty.earning import Shop
+from services.loyalty.loading import load
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Rating
 from services.loyalty.trial import Cost, Past, trial

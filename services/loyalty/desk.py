@@ -1,23 +1,34 @@
 """What a micro-batch has on its desk: members, ratings, lots and programmes, read and written by the set."""
 
-from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, update
 
-from services.loyalty import awarding, budgets, tables, wallets
-from services.loyalty.earning import lot_id
+from services.loyalty import budgets, tables, wallets
 from services.loyalty.ledger import Change
 from services.loyalty.programmes import Programme
-from services.loyalty.records import Award, Entry, Hold, Lot, Member, ProgramVersion, Rating, Redemption, Transaction
-from services.loyalty.versions import Versions, versions_for
+from services.loyalty.records import (
+    Award,
+    Code,
+    Entry,
+    Hold,
+    Lot,
+    Member,
+    ProgramVersion,
+    Rating,
+    Redemption,
+    RewardRow,
+    Stock,
+    Transaction,
+    Voucher,
+)
+from services.loyalty.versions import Versions
 from shared.db import Query, Tx
 from shared.drafts import Added, Keyed
 from shared.errors import Refused, Unavailable
 from shared.events import Event
-from shared.events.ingest import CustomerMerged, OrderFact
-from shared.workset import Command, Due, Work, WorkSet, customers
+from shared.events.ingest import OrderFact
+from shared.workset import WorkSet
 
 Key = tuple[str, str]
 
@@ -46,8 +57,14 @@ class Desk(WorkSet):
         self.drafts = Added[ProgramVersion]()
         self.awards = Keyed[Key, Award]()
         self.budgets = Keyed[Key, int]()
+        self.rewards = Keyed[Key, RewardRow]()
+        self.stock = Keyed[Key, Stock]()
+        self.vouchers = Keyed[Key, Voucher]()
+        self.codes = Keyed[Key, Code]()
+        self.new_codes = Added[Code]()
         self.versions: dict[str, Versions] = {}
         self.budgets_before: dict[Key, int] = {}
+        self.free_codes: dict[Key, Code] = {}
         self.earlier: dict[Key, list[Entry]] = {}
         self._lots_of: dict[Key, dict[str, None]] = {}
         self._rated: set[Key] = set()
@@ -119,6 +136,14 @@ class Desk(WorkSet):
         key = (taken.account, taken.txn)
         return self.earlier.get(key) or [leg for leg in self.entries.rows if (leg.account, leg.txn) == key]
 
+    def put_redemption(self, redemption: Redemption) -> None:
+        """Put a new or changed redemption on the desk."""
+        self.redemptions[redemption.account, redemption.id] = redemption
+
+    def redemptions_for(self, account: str, order: str) -> list[Redemption]:
+        """The redemptions on the desk that paid a part of an order."""
+        return [one for one in self.redemptions.values() if (one.account, one.order_ref) == (account, order)]
+
     def put_award(self, award: Award) -> None:
         """Put a new award on the desk."""
         self.awards[award.account, award.id] = award
@@ -148,6 +173,7 @@ class Desk(WorkSet):
         await tx.upsert_many(tables.lot, self.lots.stored)
         await tx.upsert_many(tables.redemption, self.redemptions.stored)
         await tx.upsert_many(tables.hold, self.holds.stored)
+        await self._store_rewards(tx)
         await tx.delete_by_keys(tables.award, self.awards.removed)
         await tx.upsert_many(tables.award, self.awards.stored)
         await tx.insert_many(tables.journal, self.transactions.rows)
@@ -166,97 +192,19 @@ class Desk(WorkSet):
             raise Unavailable("an order was rated under another customer meanwhile")
         await tx.upsert_many(tables.rating, [rating for key, rating in changed if rating and key in self._rated])
 
-
-async def load(tx: Tx, work: Sequence[Work]) -> Desk:
-    """Everything that judging a batch needs; a first fact of an account makes its default programme."""
-    desk = Desk(tx.now)
-    desk.versions = await versions_for(tx, work)
-    for rating in await tx.fetch_by_keys(tables.rating, _orders(work), Rating, lock="wait"):
-        desk.loaded_rating(rating)
-    merging = await _load_merging(tx, desk, work)
-    await _load_members(tx, desk, work)
-    await _load_lots(tx, desk, work, merging)
-    await _load_redemptions(tx, desk, work)
-    await _load_awards(tx, desk, work)
-    desk.budgets_before = await budgets.load(tx, desk.versions)
-    for key, left in desk.budgets_before.items():
-        desk.budgets.loaded(key, left)
-    return desk
+    async def _store_rewards(self, tx: Tx) -> None:
+        """Raises Refused when an imported code is there already, Unavailable when one we made is."""
+        await tx.upsert_many(tables.reward, self.rewards.stored)
+        await tx.upsert_many(tables.stock, self.stock.stored)
+        await tx.upsert_many(tables.voucher, self.vouchers.stored)
+        await tx.upsert_many(tables.code, self.codes.stored)
+        new = self.new_codes.rows
+        if len(await tx.insert_new(tables.code, new, ("key",))) < len(new):
+            if any(code.voucher for code in new):
+                raise Unavailable("a code that we made is taken")
+            raise Refused("code_taken", "some of these codes are known already", pointer="/codes")
 
 
-async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
-    """All lots of customers who merge, and the ratings of the orders these came from."""
-    merges = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
-    merging = set(customers(merges))
-    lots = await tx.fetch_by_keys(tables.lot, merging, Lot, by=("account", "customer"))
-    for lot in lots:
-        desk.loaded_lot(lot)
-    orders = {(lot.account, lot.source) for lot in lots}
-    for rating in await tx.fetch_by_keys(tables.rating, orders, Rating, lock="wait"):
-        desk.loaded_rating(rating)
-    for award in await tx.fetch_by_keys(tables.award, merging, Award, by=("account", "customer")):
-        desk.awards.loaded((award.account, award.id), award)
-    return merging
-
-
-async def _load_members(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
-    """The members of a batch, and those from whom one of its orders moves away."""
-    named = set(customers(work))
-    for member in await tx.fetch_by_keys(tables.member, named, wallets.member_of):
-        desk.members.loaded((member.account, member.customer), member)
-    others = {(rating.account, rating.customer) for rating in desk.ratings.values()} - named
-    for member in await tx.fetch_by_keys(tables.member, others, wallets.member_of, lock="wait"):
-        desk.members.loaded((member.account, member.customer), member)
-
-
-async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]) -> None:
-    """The lots that may change: those of orders rated before, and all open ones of whoever may lose or spend points."""
-    rated = list(desk.ratings.values())
-    own = {(rating.account, lot_id(rating.order_id)) for rating in rated}
-    for lot in await tx.fetch_by_keys(tables.lot, own, Lot):
-        desk.loaded_lot(lot)
-    owners = {(rating.account, rating.customer) for rating in rated} | merging | _spenders(work)
-    for lot in await tx.fetch_by_keys(
-        tables.lot, [(*owner, True) for owner in owners], Lot, by=("account", "customer", "open")
-    ):
-        desk.loaded_lot(lot)
-
-
-async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
-    """What was paid already of what these facts and days may bring: nothing is asked where no rule pays for them."""
-    known = [(item, desk.versions[item.account]) for item in work if item.account in desk.versions]
-    wanted = {key for item, of in known for key in awarding.keys(item, of, tx.now)}
-    for award in await tx.fetch_by_keys(tables.award, wanted, Award):
-        desk.awards.loaded((award.account, award.id), award)
-
-
-async def _load_redemptions(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
-    """The redemptions and holds that calls and timers are about, what each took, and the lots it came out of."""
-    about = {(item.account, item.about) for item in work if isinstance(item, Command) and item.about}
-    overdue = {(item.account, item.name) for item in work if isinstance(item, Due) and item.kind == HOLD_TIMER}
-    for redemption in await tx.fetch_by_keys(tables.redemption, about, Redemption):
-        desk.redemptions.loaded((redemption.account, redemption.id), redemption)
-    for hold in await tx.fetch_by_keys(tables.hold, about | overdue, Hold):
-        desk.holds.loaded((hold.account, hold.id), hold)
-    taken: list[Redemption | Hold] = [*desk.redemptions.values(), *desk.holds.values()]
-    spent = {(one.account, one.txn) for one in taken}
-    for leg in await tx.fetch_by_keys(tables.entry, spent, Entry, by=("account", "txn")):
-        desk.earlier.setdefault((leg.account, leg.txn), []).append(leg)
-    lots = {(leg.account, leg.lot) for legs in desk.earlier.values() for leg in legs if leg.lot}
-    for lot in await tx.fetch_by_keys(tables.lot, lots, Lot):
-        desk.loaded_lot(lot)
-
-
-def _orders(work: Sequence[Work]) -> set[Key]:
-    return {
-        (item.account, item.fact.order.id)
-        for item in work
-        if isinstance(item, Event) and isinstance(item.fact, OrderFact)
-    }
-
-
-def _spenders(work: Sequence[Work]) -> set[Key]:
-    """Whose open lots are wanted: customers of calls and timers, and those with more than one fact in the batch."""
-    facts = Counter((item.account, item.customer) for item in work if isinstance(item, Event))
-    others = {(item.account, item.customer) for item in work if not isinstance(item, Event)}
-    return others | {customer for customer, number in facts.items() if number > 1}
+def order_ref(event: Event[OrderFact]) -> str:
+    """How redemptions and vouchers name the order of a fact: its store and the store's own id."""
+    return f"{event.store}/{event.fact.order.external_id}"

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from services.loyalty.versions import version_row
 from shared.errors import Invalid, Refused, not_found
 from shared.workset import Command
 
+T = TypeVar("T")
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 
@@ -31,9 +32,14 @@ def read(body: dict[str, Any]) -> Draft:
     given = dict(body)
     since = given.pop("effective_from", None)
     given.pop("version", None)
+    programme = checked({**given, "id": ""}, Programme)
+    return Draft(programme, checked({"effective_from": since}, _Since).effective_from)
+
+
+def checked(body: dict[str, Any], kind: type[T]) -> T:
+    """A body as a struct; raises Invalid with a pointer to the fault."""
     try:
-        programme = msgspec.convert({**given, "id": ""}, Programme)
-        return Draft(programme, msgspec.convert({"effective_from": since}, _Since).effective_from)
+        return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:
         raise Invalid([_fault(str(error))]) from error
 

@@ -9,7 +9,7 @@ from services.loyalty import ledger, schedule
 from services.loyalty.desk import HOLD_TIMER, Desk
 from services.loyalty.ledger import Cause
 from services.loyalty.records import HELD, Hold, Kind, Member, Redemption
-from services.loyalty.redemptions import member_and_programme
+from services.loyalty.redemptions import NO_BASKET, Basket, member_and_programme, worth_of
 from shared.db import new_id
 from shared.errors import Refused, not_found
 from shared.events.loyalty import PointsRedeemed
@@ -26,24 +26,25 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
     redemption: str
     balance: int
+    worth: int | None = None
 
 
-def hold(command: Command, desk: Desk, points: int, seconds: int) -> Held:
-    """Set available points aside for so many seconds; raises Refused 409 `insufficient_points`."""
-    member, _programme = member_and_programme(command, desk)
+def hold(command: Command, desk: Desk, points: int, seconds: int, basket: Basket = NO_BASKET) -> Held:
+    """Set available points aside for so many seconds; raises Refused as `redemptions.redeem` does."""
+    member, programme = member_and_programme(command, desk)
+    worth = worth_of(programme, points, basket)
     cause = _cause(desk, "hold", f"call_{command.id.hex}")
     done = ledger.redeem(member, desk.open_lots(member), points, cause, into=HELD)
     after = desk.book(done)
     until = desk.now + timedelta(seconds=seconds)
-    made = Hold(
-        command.account, f"hold_{command.id.hex}", member.customer, points, "held", done.transaction.id, "", until
-    )
+    name, txn = f"hold_{command.id.hex}", done.transaction.id
+    made = Hold(command.account, name, member.customer, points, "held", txn, "", until, worth)
     desk.holds[command.account, made.id] = made
     desk.set_timer(HOLD_TIMER, made.id, until, customer=member.customer, unguarded=True)
     return _told(made, after)
 
 
-def capture(command: Command, desk: Desk, hold_id: str) -> Held:
+def capture(command: Command, desk: Desk, hold_id: str, order_ref: str = "") -> Held:
     """Spend what a hold has set aside, as a redemption; raises Refused 404, 409 `hold_closed` or `hold_expired`."""
     made = _open(command, desk, hold_id)
     if made.until <= desk.now:
@@ -53,8 +54,12 @@ def capture(command: Command, desk: Desk, hold_id: str) -> Held:
     after = desk.put_member(replace(desk.book(done), redeemed=member.redeemed + made.points))
     closed = replace(made, status="captured", closed_by=done.transaction.id)
     desk.holds[command.account, hold_id] = closed
-    redemption = Redemption(command.account, _redemption(made), member.customer, made.points, made.txn, "", desk.now)
-    desk.redemptions[command.account, redemption.id] = redemption
+    name = _redemption(made)
+    desk.put_redemption(
+        Redemption(
+            command.account, name, member.customer, made.points, made.txn, "", desk.now, order_ref, worth=made.worth
+        )
+    )
     desk.cancel_timer(HOLD_TIMER, hold_id)
     desk.emit(
         PointsRedeemed(
@@ -111,6 +116,7 @@ def _told(made: Hold, member: Member) -> Held:
         until=made.until,
         redemption=_redemption(made) if made.status == "captured" else "",
         balance=member.available,
+        worth=made.worth,
     )
 
 

@@ -6,7 +6,7 @@ without a lot is debt: made by a clawback of what was spent already, paid first 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -138,6 +138,30 @@ def give_back(
         legs += [Leg(AVAILABLE, lot.id, points - repaid), Leg(AVAILABLE, "", repaid)]
     legs.append(Leg(out_of, "", sum(entry.points for entry in taken)))
     return _post(member, after.values(), legs, cause)
+
+
+def portion(spent: Sequence[Entry], returned: int, points: int) -> list[Entry]:
+    """The legs of a spending that give back so many points beyond those returned already: what lives longest first."""
+    legs = list[Entry]()
+    for entry in reversed([entry for entry in spent if entry.side == AVAILABLE]):
+        skipped = min(returned, -entry.points)
+        taken = min(points, -entry.points - skipped)
+        returned, points = returned - skipped, points - taken
+        if taken:
+            legs.append(replace(entry, points=-taken))
+    return legs
+
+
+def reinstated(change: Change, days: int, now: datetime) -> Change:
+    """What came back after its expiry, but within so many days of it, lives on until these are over."""
+    longer = timedelta(days=days)
+    lots = tuple(
+        replace(lot, expires_at=lot.expires_at + longer)
+        if lot.expires_at is not None and lot.expires_at <= now < lot.expires_at + longer
+        else lot
+        for lot in change.lots
+    )
+    return change._replace(lots=lots)
 
 
 def capture(member: Member, points: int, cause: Cause) -> Change:

@@ -32,6 +32,10 @@ def merge_members(event: Event[CustomerMerged], desk: Desk) -> None:
         desk.put_lot(replace(empty, customer=survivor.customer))
     for rating in desk.ratings_of(loser):
         desk.put_rating(replace(rating, customer=survivor.customer))
+    for spent in [one for one in desk.redemptions.values() if one.customer == loser.customer]:
+        desk.put_redemption(replace(spent, customer=survivor.customer))
+    for voucher in [one for one in desk.vouchers.values() if one.customer == loser.customer]:
+        desk.vouchers[voucher.account, voucher.id] = replace(voucher, customer=survivor.customer)
     _joined(loser, survivor, desk, programme)
     duplicates.take_back(event, loser, desk, programme)
     desk.put_member(

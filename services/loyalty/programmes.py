@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 
 import msgspec
 
+from services.loyalty.payment import Payment
 from services.loyalty.rules import AnyRule, Cap
 from services.loyalty.rules.spend import Spend
 from services.loyalty.tiers import Ladder, Tier
@@ -42,7 +43,8 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     `stores` empty means all of the account's; `expiry_months` None means never; what is taken back beyond the
     balance becomes debt (`allow_negative`), is forgiven (`clamp`) or comes out of pending points first. `cap` limits
-    what one member earns by all rules together, `budget` what all members do.
+    what one member earns by all rules together, `budget` what all members do. Points that come back after their expiry
+    live on for `reinstate_days` from it.
     """
 
     id: str
@@ -61,6 +63,8 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     debt: DebtPolicy = "allow_negative"
     cap: Cap | None = None
     budget: Budget | None = None
+    payment: Payment | None = None
+    reinstate_days: Days = 0
 
     def __post_init__(self) -> None:
         """Raises ValueError for a zone that IANA does not know, and for two rules of the same name."""

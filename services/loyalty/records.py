@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from services.loyalty.catalogue import Reward
+
 Side = Literal["issuer", "pending", "available", "held", "redeemed", "expired", "written_off"]
 ISSUER: Final = "issuer"
 PENDING: Final = "pending"
@@ -233,7 +235,11 @@ class Award(msgspec.Struct, frozen=True, gc=False):
 
 
 class Redemption(msgspec.Struct, frozen=True, gc=False):
-    """Points that a member spent, by transaction `txn`; undone by `reversed_by` where that is not ''."""
+    """Points that a member spent, by transaction `txn`; undone by `reversed_by` where that is not ''.
+
+    `order_ref` (store/its id) is the order they paid a part of, `worth` in minor units; `returned` came back with its
+    refunds.
+    """
 
     account: str
     id: str
@@ -242,6 +248,9 @@ class Redemption(msgspec.Struct, frozen=True, gc=False):
     txn: str
     reversed_by: str
     created_at: datetime
+    order_ref: str = ""
+    returned: int = 0
+    worth: int | None = None
 
 
 class Hold(msgspec.Struct, frozen=True, gc=False):
@@ -255,6 +264,7 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     txn: str
     closed_by: str
     until: datetime
+    worth: int | None = None
 
 
 class ProgramVersion(msgspec.Struct, frozen=True):
@@ -266,3 +276,45 @@ class ProgramVersion(msgspec.Struct, frozen=True):
     effective_from: datetime
     recorded_at: datetime
     body: bytes
+
+
+class RewardRow(msgspec.Struct, frozen=True):
+    """A reward of the catalogue as it stands since its last change."""
+
+    account: str
+    id: str
+    revision: int
+    body: Reward
+
+
+class Stock(msgspec.Struct, frozen=True, gc=False):
+    """How many of a limited reward, or free codes of a pool, are there."""
+
+    account: str
+    reward: str
+    remaining: int
+
+
+class Code(msgspec.Struct, frozen=True, gc=False):
+    """A code by its `key` (how it is compared), given out with `voucher` or free ('')."""
+
+    account: str
+    key: str
+    code: str
+    reward: str
+    voucher: str
+
+
+class Voucher(msgspec.Struct, frozen=True, gc=False):
+    """A reward that a member claimed for the points of `redemption`, by the code that a shop honours."""
+
+    account: str
+    id: str
+    customer: str
+    reward: str
+    code: str
+    redemption: str
+    status: Literal["issued", "used", "returned"]
+    order_ref: str
+    issued_at: datetime
+    expires_at: datetime | None

@@ -23,7 +23,7 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 class Redeemed(msgspec.Struct, frozen=True, kw_only=True):
-    """A redemption as the API tells it; `balance` is what is available afterwards."""
+    """A redemption as the API tells it; `balance` is what is available afterwards, `worth` what it pays of a basket."""
 
     id: str
     customer: str
@@ -32,6 +32,7 @@ class Redeemed(msgspec.Struct, frozen=True, kw_only=True):
     transaction: str
     balance: int
     lots: tuple[Drawn, ...]
+    worth: int | None = None
 
 
 class Adjusted(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,9 +46,21 @@ class Adjusted(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
 
 
-def redeem(command: Command, desk: Desk, points: int) -> Redeemed:
-    """Spend available points; raises Refused 409 `insufficient_points` when there are not enough."""
+class Basket(msgspec.Struct, frozen=True):
+    """What is to be paid, in minor units, and the order that points pay a part of (store/its id, '' if none yet)."""
+
+    order_ref: str = ""
+    amount: int | None = None
+    currency: str = ""
+
+
+NO_BASKET = Basket()
+
+
+def redeem(command: Command, desk: Desk, points: int, basket: Basket = NO_BASKET) -> Redeemed:
+    """Spend available points; raises Refused 409 `insufficient_points`, and by the terms of payment for a basket."""
     member, programme = member_and_programme(command, desk)
+    worth = worth_of(programme, points, basket)
     done = ledger.redeem(member, desk.open_lots(member), points, _cause(command, desk, "redeem"))
     after = desk.put_member(replace(desk.book(done), redeemed=member.redeemed + points))
     redemption = Redemption(
@@ -58,10 +71,23 @@ def redeem(command: Command, desk: Desk, points: int) -> Redeemed:
         done.transaction.id,
         "",
         desk.now,
+        basket.order_ref,
+        worth=worth,
     )
-    desk.redemptions[command.account, redemption.id] = redemption
+    desk.put_redemption(redemption)
     desk.emit(PointsRedeemed(program=programme.id, transaction=redemption.txn, points=points, balance=after.available))
     return _told(redemption, done, after)
+
+
+def worth_of(programme: Programme, points: int, basket: Basket) -> int | None:
+    """What points pay of a basket, None without one; raises Refused 422 where the programme's terms forbid it."""
+    if basket.amount is None:
+        return None
+    if programme.payment is None:
+        raise Refused("no_part_payment", "points cannot pay for orders in this programme")
+    if basket.currency != programme.currency:
+        raise Refused("wrong_currency", f"points pay in {programme.currency}", pointer="/basket/currency")
+    return programme.payment.worth_of(points, basket.amount)
 
 
 def reverse(command: Command, desk: Desk, redemption_id: str) -> Redeemed:
@@ -72,15 +98,22 @@ def reverse(command: Command, desk: Desk, redemption_id: str) -> Redeemed:
     if redemption.reversed_by:
         raise Refused("already_reversed", f"{redemption_id} was given back already", status=409)
     member, programme = member_and_programme(command, desk)
-    cause = _cause(command, desk, "reverse")
-    spent = desk.spent(redemption)
-    lots = {entry.lot: desk.lots[command.account, entry.lot] for entry in spent if entry.lot}
-    done = ledger.give_back(member, spent, lots, cause)
-    after = desk.put_member(replace(desk.book(done), redeemed=member.redeemed - redemption.points))
-    schedule.sooner(desk, after, done.lots, programme)
-    undone = replace(redemption, reversed_by=done.transaction.id)
-    desk.redemptions[command.account, redemption_id] = undone
+    done, after = give_back(redemption, redemption.points, member, programme, _cause(command, desk, "reverse"), desk)
+    undone = replace(redemption, reversed_by=done.transaction.id, returned=redemption.points)
+    desk.put_redemption(undone)
     return _told(undone, done, after)
+
+
+def give_back(
+    redemption: Redemption, due: int, member: Member, programme: Programme, cause: Cause, desk: Desk
+) -> tuple[Change, Member]:
+    """Give back so many points of a redemption in all, less those that came back before, into the lots they left."""
+    spent = desk.spent(redemption)
+    lots = {entry.lot: desk.lots[redemption.account, entry.lot] for entry in spent if entry.lot}
+    legs = ledger.portion(spent, redemption.returned, due - redemption.returned)
+    done = ledger.reinstated(ledger.give_back(member, legs, lots, cause), programme.reinstate_days, desk.now)
+    after = replace(desk.book(done), redeemed=member.redeemed - (due - redemption.returned))
+    return done, schedule.sooner(desk, desk.put_member(after), done.lots, programme)
 
 
 def adjust(command: Command, desk: Desk, points: int, reason: str, actor: str, *, qualifies: bool = False) -> Adjusted:
@@ -137,6 +170,7 @@ def _told(redemption: Redemption, done: Change, member: Member) -> Redeemed:
         transaction=done.transaction.id,
         balance=member.available,
         lots=tuple(drawn),
+        worth=redemption.worth,
     )
 
 

@@ -3,10 +3,10 @@
 from services.loyalty import books, routes, tables, wallets
 from services.loyalty.awarding import DATES_TIMER, PAID_FOR
 from services.loyalty.awards import note_segment, reward_date, reward_fact
-from services.loyalty.desk import load
-from services.loyalty.handlers import rate_order
 from services.loyalty.holds import release_overdue
+from services.loyalty.loading import load
 from services.loyalty.merging import forget_member, merge_members
+from services.loyalty.orders import take_order
 from services.loyalty.upkeep import announce_expiry, expire_lots, mature_lots, review_tier
 from shared.events import ingest
 from shared.events.scoring import SegmentEntered, SegmentLeft
@@ -20,14 +20,14 @@ loyalty = Service(
     subject_row=wallets.empty_row,
     load=load,
     reactions={
-        ingest.OrderPaid: rate_order,
-        ingest.OrderUpdated: rate_order,
-        ingest.OrderFulfilled: rate_order,
-        ingest.OrderDelivered: rate_order,
-        ingest.OrderCancelled: rate_order,
-        ingest.OrderRefunded: rate_order,
-        ingest.OrderDisputed: rate_order,
-        ingest.OrderDisputeWon: rate_order,
+        ingest.OrderPaid: take_order,
+        ingest.OrderUpdated: take_order,
+        ingest.OrderFulfilled: take_order,
+        ingest.OrderDelivered: take_order,
+        ingest.OrderCancelled: take_order,
+        ingest.OrderRefunded: take_order,
+        ingest.OrderDisputed: take_order,
+        ingest.OrderDisputeWon: take_order,
         ingest.CustomerNamed: keep_name,
         ingest.CustomerMerged: merge_members,
         ingest.CustomerErased: forget_member,
@@ -52,6 +52,8 @@ loyalty = Service(
         "/v1/programs",
         "/v1/evaluations",
         "/v1/ratings",
+        "/v1/rewards",
+        "/v1/vouchers",
     ),
     audit=books.audit,
 )

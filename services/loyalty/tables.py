@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
+from services.loyalty.catalogue import Reward
 from services.loyalty.records import Context, Habits, Note, Part
 from shared.db import Document, Instant
 from shared.tables import attach
@@ -113,7 +114,11 @@ redemption = Table(
     Column("txn", Text, nullable=False),
     Column("reversed_by", Text, nullable=False),
     Column("created_at", Instant(), nullable=False),
+    Column("order_ref", Text, nullable=False),
+    Column("returned", BigInteger, nullable=False),
+    Column("worth", BigInteger),
     Index("redemption_customer", "account", "customer"),
+    Index("redemption_order", "account", "order_ref"),
 )
 
 hold = Table(
@@ -127,7 +132,52 @@ hold = Table(
     Column("txn", Text, nullable=False),
     Column("closed_by", Text, nullable=False),
     Column("until", Instant(), nullable=False),
+    Column("worth", BigInteger),
     Index("hold_customer", "account", "customer"),
+)
+
+reward = Table(
+    "reward",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("body", Document(Reward), nullable=False),
+)
+
+stock = Table(
+    "stock",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("reward", Text, primary_key=True),
+    Column("remaining", BigInteger, nullable=False),
+)
+
+code = Table(
+    "code",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("reward", Text, nullable=False),
+    Column("voucher", Text, nullable=False),
+    Index("code_reward", "account", "reward", "voucher"),
+)
+
+voucher = Table(
+    "voucher",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("reward", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("redemption", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("order_ref", Text, nullable=False),
+    Column("issued_at", Instant(), nullable=False),
+    Column("expires_at", Instant()),
+    Index("voucher_customer", "account", "customer", "id"),
 )
 
 program = Table(

@@ -60,6 +60,67 @@ class PointsRedeemed(Fact, frozen=True, kw_only=True):
 
 
 @fact
+class PointsReturned(Fact, frozen=True, kw_only=True):
+    """Points that paid a part of an order came back with its refund; `expired` of them had run out meanwhile."""
+
+    type: ClassVar[str] = "points.returned"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    redemption: str
+    order: str
+    points: int
+    balance: int
+    expired: int = 0
+
+
+@fact
+class RewardClaimed(Fact, frozen=True, kw_only=True):
+    """A member took a reward for points; whoever may know the code asks for the voucher."""
+
+    type: ClassVar[str] = "reward.claimed"
+    topic: ClassVar[str] = TOPIC
+    reward: str
+    voucher: str
+    kind: str
+    points: int
+    balance: int
+    expires_at: datetime | None = None
+
+
+@fact
+class RewardReturned(Fact, frozen=True, kw_only=True):
+    """A member gave an unused reward back for its points."""
+
+    type: ClassVar[str] = "reward.returned"
+    topic: ClassVar[str] = TOPIC
+    reward: str
+    voucher: str
+    points: int
+    balance: int
+
+
+@fact
+class RewardUsed(Fact, frozen=True, kw_only=True):
+    """The code of a claimed reward was used, in the order `order_ref` (store/its id) where that is known."""
+
+    type: ClassVar[str] = "reward.used"
+    topic: ClassVar[str] = TOPIC
+    reward: str
+    voucher: str
+    order_ref: str = ""
+
+
+@fact
+class RewardLow(Fact, frozen=True, kw_only=True):
+    """A reward is running out: so many are left."""
+
+    type: ClassVar[str] = "reward.low"
+    topic: ClassVar[str] = TOPIC
+    reward: str
+    remaining: int
+
+
+@fact
 class PointsExpired(Fact, frozen=True, kw_only=True):
     """Points ran out of time."""
 

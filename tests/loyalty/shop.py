@@ -9,7 +9,7 @@ from uuid import uuid4
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.loyalty import holds, merging, redemptions
+from services.loyalty import holds, merging, orders, redemptions
 from services.loyalty.desk import Desk
 from services.loyalty.handlers import rate_order
 from services.loyalty.programmes import Programme, default_programme
@@ -117,6 +117,10 @@ class Shop:
     def hears(self, fact: Fact, name: str = "ana", *, at: datetime | None = None) -> None:
         """Any other fact came in."""
         self._judge(loyalty.reactions[type(fact)], self._event(fact, name, at), name)
+
+    def hears_order(self, what: Order, name: str = "ana") -> None:
+        """An order came to a revision, with all that this means: codes, and points that paid for it."""
+        self._judge(orders.take_order, self._event(OrderPaid(order=what), name, None), name)
 
     def merge(self, survivor: str, loser: str) -> None:
         """Two customers turned out to be one."""

@@ -9,20 +9,56 @@ from pydantic import Field
 from services.loyalty import holds, redemptions, tables, views
 from services.loyalty.desk import Desk
 from services.loyalty.records import Hold, Redemption, Transaction
+from services.loyalty.redemptions import Basket
 from services.loyalty.routes.base import KEYED, MOST_POINTS, Asked, Customer, Name, Points
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
-from shared.errors import not_found
+from shared.errors import Refused, not_found
 from shared.web import answer, perform, reading
 from shared.workset import Command
 
 router = APIRouter()
 
 
+class BasketBody(Asked):
+    """What is to be paid, in minor units."""
+
+    amount: Annotated[int, Field(ge=0, le=10**12)]
+    currency: Annotated[str, Field(min_length=3, max_length=3)]
+
+
 class RedeemBody(Asked):
-    """Points to spend; a server names the customer, a member's own token need not."""
+    """Points to spend; a server names the customer, a member's own token need not.
+
+    With a `basket` they pay a part of it, by the programme's terms; `order` is the store's id of the order they pay
+    for, so that its refunds return them.
+    """
 
     points: Points
     customer: Customer = "me"
+    basket: BasketBody | None = None
+    store: Annotated[str, Field(max_length=80)] = ""
+    order: Annotated[str, Field(max_length=400)] = ""
+
+    def paying(self, caller: Caller) -> Basket:
+        """The basket; raises Refused 422 when an order is named and no store."""
+        named = reference(caller, self.store, self.order)
+        return Basket(named) if self.basket is None else Basket(named, self.basket.amount, self.basket.currency)
+
+
+class CaptureBody(Asked):
+    """The order that a hold was captured for, by the store's own id."""
+
+    store: Annotated[str, Field(max_length=80)] = ""
+    order: Annotated[str, Field(max_length=400)] = ""
+
+
+def reference(caller: Caller, store: str, order: str) -> str:
+    """How redemptions name an order (store/its id), '' for none; raises Refused 422 `store_missing`."""
+    if not order:
+        return ""
+    if not (store or caller.store):
+        raise Refused("store_missing", "say which store's order this is", pointer="/store")
+    return f"{store or caller.store}/{order}"
 
 
 class HoldBody(RedeemBody):
@@ -48,11 +84,12 @@ class AdjustBody(Asked):
 @router.post("/v1/redemptions", status_code=201, openapi_extra=KEYED)
 async def redeem(request: Request, body: RedeemBody, caller: MemberOrServer) -> Response:
     """Spend available points, soonest to expire first."""
+    basket = body.paying(caller)
     return await perform(
         request,
         caller=caller,
         customer=await customer_of(request, caller, body.customer),
-        judge=lambda command, desk: redemptions.redeem(command, desk, body.points),
+        judge=lambda command, desk: redemptions.redeem(command, desk, body.points, basket),
         status=201,
     )
 
@@ -76,19 +113,21 @@ async def reverse(request: Request, redemption: Name, caller: ServerKey, body: R
 @router.post("/v1/holds", status_code=201, openapi_extra=KEYED)
 async def hold(request: Request, body: HoldBody, caller: MemberOrServer) -> Response:
     """Set points aside for an open checkout."""
+    basket = body.paying(caller)
     return await perform(
         request,
         caller=caller,
         customer=await customer_of(request, caller, body.customer),
-        judge=lambda command, desk: holds.hold(command, desk, body.points, body.seconds),
+        judge=lambda command, desk: holds.hold(command, desk, body.points, body.seconds, basket),
         status=201,
     )
 
 
 @router.post("/v1/holds/{hold}/capture", openapi_extra=KEYED)
-async def capture(request: Request, hold: Name, caller: ServerKey) -> Response:
+async def capture(request: Request, hold: Name, caller: ServerKey, body: CaptureBody | None = None) -> Response:
     """Spend the points that a hold has set aside; they can be given back as a redemption."""
-    return await _end_hold(request, caller, hold, holds.capture)
+    named = "" if body is None else reference(caller, body.store, body.order)
+    return await _end_hold(request, caller, hold, lambda command, desk, name: holds.capture(command, desk, name, named))
 
 
 @router.post("/v1/holds/{hold}/release", openapi_extra=KEYED)

@@ -1,0 +1,66 @@
+"""What points can buy: rewards, what they cost whom, and the codes that shops honour."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+Price = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+Kind = Literal["percent_coupon", "fixed_coupon", "free_shipping", "free_product", "gift_card", "early_access"]
+_NEEDS: dict[str, str] = {
+    "percent_coupon": "value",
+    "fixed_coupon": "value",
+    "gift_card": "value",
+    "free_product": "product",
+}
+
+
+class Reward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that points buy. `value` is a percentage, or minor units of `currency` for money off and gift cards.
+
+    `prices` are those of tiers that pay another than `price`; only `tiers` may claim it where any is named; a member
+    may claim it `per_member` times. Codes are made after `pattern` (# stands for a random letter or digit) or come
+    out of an imported pool; at `alert_at` left the shop is told.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    kind: Kind
+    price: Price
+    prices: Mapping[str, Price] = msgspec.field(default_factory=dict)
+    tiers: frozenset[str] = frozenset()
+    value: Annotated[int, msgspec.Meta(ge=0, le=10**12)] = 0
+    currency: Annotated[str, msgspec.Meta(max_length=3)] = ""
+    product: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    per_member: Annotated[int, msgspec.Meta(ge=1, le=10**6)] | None = None
+    valid_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] | None = 90
+    codes: Literal["generated", "pool"] = "generated"
+    pattern: Annotated[str, msgspec.Meta(min_length=1, max_length=60)] = "########"
+    alert_at: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 0
+    active: bool = True
+    texts: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the kind of reward lacks what it gives, or codes could be guessed."""
+        needed = _NEEDS.get(self.kind)
+        if needed and not getattr(self, needed):
+            raise ValueError(f"a {self.kind} needs a {needed}")
+        if self.kind == "percent_coupon" and self.value > 100:
+            raise ValueError("a percentage is at most 100")
+        if self.codes == "generated" and self.pattern.count("#") < 8:
+            raise ValueError("a pattern needs eight # at least, or its codes can be guessed")
+
+    def price_for(self, tier: str) -> int:
+        """What it costs a member of a tier, in points."""
+        return self.prices.get(tier, self.price)
+
+
+def new_code(pattern: str) -> str:
+    """A random code after a pattern, without letters and digits that look alike."""
+    return "".join(secrets.choice(ALPHABET) if sign == "#" else sign for sign in pattern)
+
+
+def key_of(code: str) -> str:
+    """How codes are compared: without regard to case, spaces and hyphens."""
+    return "".join(code.upper().replace("-", "").split())

@@ -1,0 +1,181 @@
+"""What a micro-batch needs of the database, by the set; what ordinary orders do without is asked for only if wanted."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, select
+
+from services.loyalty import awarding, budgets, tables, wallets
+from services.loyalty.catalogue import key_of
+from services.loyalty.desk import HOLD_TIMER, Desk, Key, order_ref
+from services.loyalty.earning import lot_id
+from services.loyalty.records import (
+    Award,
+    Code,
+    Entry,
+    Hold,
+    Lot,
+    Rating,
+    Redemption,
+    RewardRow,
+    Stock,
+    Voucher,
+)
+from services.loyalty.versions import versions_for
+from shared.db import Query, Tx
+from shared.events import Event
+from shared.events.ingest import CustomerMerged, Order, OrderFact, OrderStatus
+from shared.workset import Command, Due, Work, customers
+
+GIVEN_BACK = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED, OrderStatus.PARTLY_REFUNDED})
+_code = tables.code
+FREE_CODE = Query(
+    select(*_code.columns)
+    .where(_code.c.account == bindparam("account"), _code.c.reward == bindparam("reward"), _code.c.voucher == "")
+    .order_by(_code.c.key)
+    .limit(1)
+)
+
+
+async def load(tx: Tx, work: Sequence[Work]) -> Desk:
+    """Everything that judging a batch needs; a first fact of an account makes its default programme."""
+    desk = Desk(tx.now)
+    desk.versions = await versions_for(tx, work)
+    for rating in await tx.fetch_by_keys(tables.rating, _orders(work), Rating, lock="wait"):
+        desk.loaded_rating(rating)
+    merging = await _load_merging(tx, desk, work)
+    await _load_members(tx, desk, work)
+    await _load_lots(tx, desk, work, merging)
+    named = await _load_rewards(tx, desk, work)
+    await _load_redemptions(tx, desk, work, named)
+    await _load_awards(tx, desk, work)
+    desk.budgets_before = await budgets.load(tx, desk.versions)
+    for key, left in desk.budgets_before.items():
+        desk.budgets.loaded(key, left)
+    return desk
+
+
+async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
+    """All lots of customers who merge, and the ratings of the orders these came from."""
+    merges = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
+    merging = set(customers(merges))
+    lots = await tx.fetch_by_keys(tables.lot, merging, Lot, by=("account", "customer"))
+    for lot in lots:
+        desk.loaded_lot(lot)
+    orders = {(lot.account, lot.source) for lot in lots}
+    for rating in await tx.fetch_by_keys(tables.rating, orders, Rating, lock="wait"):
+        desk.loaded_rating(rating)
+    for award in await tx.fetch_by_keys(tables.award, merging, Award, by=("account", "customer")):
+        desk.awards.loaded((award.account, award.id), award)
+    for spent in await tx.fetch_by_keys(tables.redemption, merging, Redemption, by=("account", "customer")):
+        desk.redemptions.loaded((spent.account, spent.id), spent)
+    for voucher in await tx.fetch_by_keys(tables.voucher, merging, Voucher, by=("account", "customer")):
+        desk.vouchers.loaded((voucher.account, voucher.id), voucher)
+    return merging
+
+
+async def _load_members(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
+    """The members of a batch, and those from whom one of its orders moves away."""
+    named = set(customers(work))
+    for member in await tx.fetch_by_keys(tables.member, named, wallets.member_of):
+        desk.members.loaded((member.account, member.customer), member)
+    others = {(rating.account, rating.customer) for rating in desk.ratings.values()} - named
+    for member in await tx.fetch_by_keys(tables.member, others, wallets.member_of, lock="wait"):
+        desk.members.loaded((member.account, member.customer), member)
+
+
+async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]) -> None:
+    """The lots that may change: those of orders rated before, and all open ones of whoever may lose or spend points."""
+    rated = list(desk.ratings.values())
+    own = {(rating.account, lot_id(rating.order_id)) for rating in rated}
+    for lot in await tx.fetch_by_keys(tables.lot, own, Lot):
+        desk.loaded_lot(lot)
+    owners = {(rating.account, rating.customer) for rating in rated} | merging | _spenders(work)
+    for lot in await tx.fetch_by_keys(
+        tables.lot, [(*owner, True) for owner in owners], Lot, by=("account", "customer", "open")
+    ):
+        desk.loaded_lot(lot)
+
+
+async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
+    """What was paid already of what these facts and days may bring: nothing is asked where no rule pays for them."""
+    known = [(item, desk.versions[item.account]) for item in work if item.account in desk.versions]
+    wanted = {key for item, of in known for key in awarding.keys(item, of, tx.now)}
+    for award in await tx.fetch_by_keys(tables.award, wanted, Award):
+        desk.awards.loaded((award.account, award.id), award)
+
+
+async def _load_rewards(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
+    """What calls about rewards and vouchers need, and the vouchers whose codes orders name; gives their redemptions."""
+    about = {(item.account, item.about) for item in work if isinstance(item, Command) and item.about}
+    coupons = {(item.account, key_of(code)) for item in _order_facts(work) for code in item.fact.order.coupons}
+    codes = await tx.fetch_by_keys(tables.code, coupons, Code)
+    for code in codes:
+        desk.codes.loaded((code.account, code.key), code)
+    vouchers = {key for key in about if key[1].startswith("vch_")} | {(c.account, c.voucher) for c in codes}
+    for voucher in await tx.fetch_by_keys(tables.voucher, vouchers, Voucher, lock="wait"):
+        desk.vouchers.loaded((voucher.account, voucher.id), voucher)
+    called = [voucher for voucher in desk.vouchers.values() if (voucher.account, voucher.id) in about]
+    await _load_catalogue(tx, desk, work, {(one.account, one.reward) for one in called})
+    return {(voucher.account, voucher.redemption) for voucher in called}
+
+
+async def _load_catalogue(tx: Tx, desk: Desk, work: Sequence[Work], given: set[Key]) -> None:
+    """Rewards that calls are about, their stock locked, the caller's own vouchers, and one free code of each pool."""
+    calls = [item for item in work if isinstance(item, Command) and item.about.startswith("rwd_")]
+    wanted = given | {(call.account, call.about) for call in calls}
+    for row in await tx.fetch_by_keys(tables.reward, wanted, RewardRow):
+        desk.rewards.loaded((row.account, row.id), row)
+    for stock in await tx.fetch_by_keys(tables.stock, wanted, Stock, lock="wait"):
+        desk.stock.loaded((stock.account, stock.reward), stock)
+    claimants = {(call.account, call.customer) for call in calls if call.customer}
+    for voucher in await tx.fetch_by_keys(tables.voucher, claimants, Voucher, by=("account", "customer")):
+        desk.vouchers.loaded((voucher.account, voucher.id), voucher)
+    for row in desk.rewards.values():
+        if row.body.codes == "pool" and claimants:
+            free = await tx.fetch_one(FREE_CODE, account=row.account, reward=row.id)
+            if free is not None:
+                desk.free_codes[row.account, row.id] = Code(*free)
+
+
+async def _load_redemptions(tx: Tx, desk: Desk, work: Sequence[Work], named: set[Key]) -> None:
+    """The redemptions and holds that calls, timers and refunds are about, what each took, and the lots it left."""
+    about = {(item.account, item.about) for item in work if isinstance(item, Command) and item.about}
+    overdue = {(item.account, item.name) for item in work if isinstance(item, Due) and item.kind == HOLD_TIMER}
+    paid = {(item.account, order_ref(item)) for item in _order_facts(work) if _gives_back(item.fact.order)}
+    taken: list[Redemption | Hold] = [
+        *await tx.fetch_by_keys(tables.redemption, about | named, Redemption),
+        *await tx.fetch_by_keys(tables.redemption, paid, Redemption, by=("account", "order_ref")),
+        *await tx.fetch_by_keys(tables.hold, about | overdue, Hold),
+    ]
+    for one in taken:
+        if isinstance(one, Redemption):
+            desk.redemptions.loaded((one.account, one.id), one)
+        else:
+            desk.holds.loaded((one.account, one.id), one)
+    spent = {(one.account, one.txn) for one in taken}
+    for leg in await tx.fetch_by_keys(tables.entry, spent, Entry, by=("account", "txn")):
+        desk.earlier.setdefault((leg.account, leg.txn), []).append(leg)
+    lots = {(leg.account, leg.lot) for legs in desk.earlier.values() for leg in legs if leg.lot}
+    for lot in await tx.fetch_by_keys(tables.lot, lots, Lot):
+        desk.loaded_lot(lot)
+
+
+def _gives_back(order: Order) -> bool:
+    """Whether anything of an order was given back, so that points which paid for it may be due."""
+    return order.status in GIVEN_BACK or any(line.refunded for line in order.lines)
+
+
+def _order_facts(work: Sequence[Work]) -> list[Event[OrderFact]]:
+    return [item for item in work if isinstance(item, Event) and isinstance(item.fact, OrderFact)]
+
+
+def _orders(work: Sequence[Work]) -> set[Key]:
+    return {(item.account, item.fact.order.id) for item in _order_facts(work)}
+
+
+def _spenders(work: Sequence[Work]) -> set[Key]:
+    """Whose open lots are wanted: customers of calls and timers, and those with more than one fact in the batch."""
+    facts = Counter((item.account, item.customer) for item in work if isinstance(item, Event))
+    others = {(item.account, item.customer) for item in work if not isinstance(item, Event)}
+    return others | {customer for customer, number in facts.items() if number > 1}

@@ -1,0 +1,187 @@
+"""Rewards: the shop's catalogue, members who claim and give back, codes that are used."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from services.loyalty import catalogue, redemptions
+from services.loyalty.catalogue import Reward
+from services.loyalty.desk import Desk, order_ref
+from services.loyalty.records import Code, RewardRow, Stock, Voucher
+from services.loyalty.redemptions import member_and_programme
+from shared.errors import Refused, not_found
+from shared.events import Event
+from shared.events.ingest import OrderFact
+from shared.events.loyalty import RewardClaimed, RewardLow, RewardReturned, RewardUsed
+from shared.workset import Command
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A voucher as the API tells it; `balance` is what is available beside it."""
+
+    id: str
+    reward: str
+    code: str
+    customer: str
+    status: str
+    points: int
+    redemption: str
+    expires_at: datetime | None
+    balance: int
+
+
+def put(command: Command, desk: Desk, name: str, reward: Reward, stock: int | None) -> RewardRow:
+    """Add a reward to the catalogue, or change one; `stock` is only for a new one (None: unlimited)."""
+    before = desk.rewards.get((command.account, name))
+    row = RewardRow(command.account, name, 1 if before is None else before.revision + 1, reward)
+    desk.rewards[command.account, name] = row
+    limit = 0 if reward.codes == "pool" else stock
+    if before is None and limit is not None:
+        desk.stock[command.account, name] = Stock(command.account, name, limit)
+    return row
+
+
+def restock(command: Command, desk: Desk, name: str, change: int) -> Stock:
+    """Add to or take from a limited reward; raises Refused 404, 422 `unlimited` or `below_zero`."""
+    _reward(command, desk, name)
+    held = desk.stock.get((command.account, name))
+    if held is None:
+        raise Refused("unlimited", f"{name} has no stock to change")
+    if held.remaining + change < 0:
+        raise Refused("below_zero", f"{held.remaining} are left", pointer="/change")
+    after = replace(held, remaining=held.remaining + change)
+    desk.stock[command.account, name] = after
+    return after
+
+
+def fill_pool(command: Command, desk: Desk, name: str, codes: list[str]) -> Stock:
+    """Add codes to a reward's pool; raises Refused 404, 422 `not_a_pool` or `code_taken`."""
+    if _reward(command, desk, name).codes != "pool":
+        raise Refused("not_a_pool", f"{name} makes its codes itself")
+    for code in codes:
+        desk.new_codes.append(Code(command.account, catalogue.key_of(code), code, name, ""))
+    return restock(command, desk, name, len(codes))
+
+
+def claim(command: Command, desk: Desk, name: str) -> Claimed:
+    """Take a reward for points.
+
+    Raises Refused 404, 403 `other_tier`, 409 `out_of_stock`, `limit_reached` or `insufficient_points`.
+    """
+    reward = _reward(command, desk, name)
+    member, _programme = member_and_programme(command, desk)
+    if not reward.active:
+        raise not_found("reward", name)
+    if reward.tiers and member.tier not in reward.tiers:
+        raise Refused("other_tier", f"only for {', '.join(sorted(reward.tiers))}", status=403)
+    taken = [v for v in desk.vouchers.values() if v.customer == member.customer and v.reward == name]
+    if reward.per_member is not None and sum(v.status != "returned" for v in taken) >= reward.per_member:
+        raise Refused("limit_reached", f"{reward.per_member} for each member", status=409)
+    _take_one(command, desk, name, reward)
+    spent = redemptions.redeem(command, desk, reward.price_for(member.tier))
+    until = None if reward.valid_days is None else desk.now + timedelta(days=reward.valid_days)
+    issued = _issue(command, desk, name, reward, spent.id, until)
+    fact = RewardClaimed(
+        reward=name,
+        voucher=issued.id,
+        kind=reward.kind,
+        points=spent.points,
+        balance=spent.balance,
+        expires_at=until,
+    )
+    desk.emit(fact)
+    return _told(issued, spent.points, spent.balance)
+
+
+def give_back(command: Command, desk: Desk, name: str) -> Claimed:
+    """Return an unused voucher for its points; raises Refused 404, 409 `voucher_used`, `_returned` or `_expired`."""
+    voucher = _usable(command, desk, name)
+    undone = redemptions.reverse(command, desk, voucher.redemption)
+    returned = replace(voucher, status="returned")
+    desk.vouchers[command.account, voucher.id] = returned
+    held, row = desk.stock.get((command.account, voucher.reward)), desk.rewards.get((command.account, voucher.reward))
+    if held is not None and row is not None and row.body.codes == "generated":
+        desk.stock[command.account, voucher.reward] = replace(held, remaining=held.remaining + 1)
+    desk.emit(RewardReturned(reward=voucher.reward, voucher=voucher.id, points=undone.points, balance=undone.balance))
+    return _told(returned, undone.points, undone.balance)
+
+
+def use(command: Command, desk: Desk, name: str, order: str) -> Claimed:
+    """Honour a voucher's code once; raises Refused 404, 409 `voucher_used`, `_returned` or `_expired`."""
+    voucher = _use(_usable(command, desk, name), order, desk)
+    member, _programme = member_and_programme(command, desk)
+    return _told(voucher, 0, member.available)
+
+
+def use_coupons(event: Event[OrderFact], desk: Desk) -> None:
+    """The codes of vouchers that an order names are used."""
+    for code in event.fact.order.coupons:
+        known = desk.codes.get((event.account, catalogue.key_of(code)))
+        voucher = None if known is None else desk.vouchers.get((event.account, known.voucher))
+        if voucher is not None and voucher.status == "issued":
+            _use(voucher, order_ref(event), desk)
+
+
+def _use(voucher: Voucher, order: str, desk: Desk) -> Voucher:
+    used = replace(voucher, status="used", order_ref=order)
+    desk.vouchers[voucher.account, voucher.id] = used
+    desk.emit(RewardUsed(reward=voucher.reward, voucher=voucher.id, order_ref=order), customer=voucher.customer)
+    return used
+
+
+def _reward(command: Command, desk: Desk, name: str) -> Reward:
+    row = desk.rewards.get((command.account, name))
+    if row is None:
+        raise not_found("reward", name)
+    return row.body
+
+
+def _usable(command: Command, desk: Desk, name: str) -> Voucher:
+    voucher = desk.vouchers.get((command.account, name))
+    if voucher is None:
+        raise not_found("voucher", name)
+    if voucher.status != "issued":
+        raise Refused(f"voucher_{voucher.status}", f"{name} was {voucher.status}", status=409)
+    if voucher.expires_at is not None and voucher.expires_at <= desk.now:
+        raise Refused("voucher_expired", f"{name} was good until {voucher.expires_at.isoformat()}", status=409)
+    return voucher
+
+
+def _take_one(command: Command, desk: Desk, name: str, reward: Reward) -> None:
+    held = desk.stock.get((command.account, name))
+    if held is None:
+        return
+    if held.remaining < 1:
+        raise Refused("out_of_stock", f"no {reward.name} is left", status=409)
+    desk.stock[command.account, name] = replace(held, remaining=held.remaining - 1)
+    if held.remaining - 1 == reward.alert_at:
+        desk.emit(RewardLow(reward=name, remaining=held.remaining - 1), customer="")
+
+
+def _issue(command: Command, desk: Desk, name: str, reward: Reward, redemption: str, until: datetime | None) -> Voucher:
+    made = f"vch_{command.id.hex}"
+    free = desk.free_codes.get((command.account, name))
+    code = free.code if free is not None else catalogue.new_code(reward.pattern)
+    voucher = Voucher(command.account, made, command.customer, name, code, redemption, "issued", "", desk.now, until)
+    row = Code(command.account, catalogue.key_of(code), code, name, made)
+    if free is None:
+        desk.new_codes.append(row)
+    else:
+        desk.codes[command.account, row.key] = row
+    desk.vouchers[command.account, made] = voucher
+    return voucher
+
+
+def _told(voucher: Voucher, points: int, balance: int) -> Claimed:
+    return Claimed(
+        id=voucher.id,
+        reward=voucher.reward,
+        code=voucher.code,
+        customer=voucher.customer,
+        status=voucher.status,
+        points=points,
+        redemption=voucher.redemption,
+        expires_at=voucher.expires_at,
+        balance=balance,
+    )

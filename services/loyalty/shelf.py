@@ -1,0 +1,134 @@
+"""What the API tells of rewards and vouchers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from services.loyalty import catalogue, tables
+from services.loyalty.catalogue import Reward
+from services.loyalty.records import Code, RewardRow, Stock, Voucher
+from shared.db import Query, Reader
+from shared.errors import not_found
+from shared.web import Page, page, read_cursor
+
+_reward, _voucher = tables.reward, tables.voucher
+REWARDS = Query(
+    select(*_reward.columns)
+    .where(_reward.c.account == bindparam("account"), _reward.c.id > bindparam("after"))
+    .order_by(_reward.c.id)
+    .limit(bindparam("most"))
+)
+VOUCHERS = Query(
+    select(*_voucher.columns)
+    .where(
+        _voucher.c.account == bindparam("account"),
+        _voucher.c.customer == bindparam("customer"),
+        _voucher.c.id < bindparam("before"),
+    )
+    .order_by(_voucher.c.id.desc())
+    .limit(bindparam("most"))
+)
+
+
+class RewardView(msgspec.Struct, frozen=True, kw_only=True):
+    """A reward with what is left of it (None: no limit)."""
+
+    id: str
+    revision: int
+    reward: Reward
+    remaining: int | None
+
+
+class VoucherView(msgspec.Struct, frozen=True, kw_only=True):
+    """A voucher and what it gives: percentage or minor units, or a product."""
+
+    id: str
+    code: str
+    customer: str
+    reward: str
+    name: str
+    kind: str
+    value: int
+    currency: str
+    product: str
+    status: str
+    redemption: str
+    order_ref: str
+    issued_at: datetime
+    expires_at: datetime | None
+
+
+async def known(reader: Reader, account: str, name: str) -> RewardRow:
+    """A reward; raises Refused 404."""
+    rows = await reader.fetch_by_keys(tables.reward, [(account, name)], RewardRow)
+    if not rows:
+        raise not_found("reward", name)
+    return rows[0]
+
+
+async def page_of(reader: Reader, account: str, limit: int, cursor: str, *, offered: bool) -> Page:
+    """Rewards by id, only active ones when `offered`."""
+    (after,) = read_cursor(cursor, tuple[str]) if cursor else ("",)
+    rows = [RewardRow(*row) for row in await reader.fetch(REWARDS, account=account, after=after, most=limit + 1)]
+    found = page(rows, limit, lambda row: (row.id,))
+    shown = [row for row in found.data if row.body.active or not offered]
+    return Page(await views(reader, shown), found.next_cursor, found.has_more)
+
+
+async def views(reader: Reader, rows: Sequence[RewardRow]) -> list[RewardView]:
+    """Rewards with what is left of them."""
+    keys = [(row.account, row.id) for row in rows]
+    left = {stock.reward: stock.remaining for stock in await reader.fetch_by_keys(tables.stock, keys, Stock)}
+    return [RewardView(id=r.id, revision=r.revision, reward=r.body, remaining=left.get(r.id)) for r in rows]
+
+
+async def voucher_of(reader: Reader, account: str, named: str) -> Voucher:
+    """A voucher by id or code; raises Refused 404."""
+    name = named
+    if not named.startswith("vch_"):
+        codes = await reader.fetch_by_keys(tables.code, [(account, catalogue.key_of(named))], Code)
+        name = codes[0].voucher if codes else ""
+    rows = await reader.fetch_by_keys(tables.voucher, [(account, name)], Voucher)
+    if not rows:
+        raise not_found("voucher", named)
+    return rows[0]
+
+
+async def vouchers_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
+    """A member's vouchers, the newest first."""
+    (before,) = read_cursor(cursor, tuple[str]) if cursor else ("vch~",)
+    rows: list[Sequence[Any]] = await reader.fetch(
+        VOUCHERS, account=account, customer=customer, before=before, most=limit + 1
+    )
+    found = page([Voucher(*row) for row in rows], limit, lambda row: (row.id,))
+    return Page(await told(reader, found.data), found.next_cursor, found.has_more)
+
+
+async def told(reader: Reader, vouchers: Sequence[Voucher]) -> list[VoucherView]:
+    """Vouchers as the API tells them; one past its time has expired, whatever became of it."""
+    keys = [(voucher.account, voucher.reward) for voucher in vouchers]
+    rewards = {row.id: row.body for row in await reader.fetch_by_keys(tables.reward, keys, RewardRow)}
+    return [_view(voucher, rewards[voucher.reward], reader.now) for voucher in vouchers]
+
+
+def _view(voucher: Voucher, reward: Reward, now: datetime) -> VoucherView:
+    over = voucher.status == "issued" and voucher.expires_at is not None and voucher.expires_at <= now
+    return VoucherView(
+        id=voucher.id,
+        code=voucher.code,
+        customer=voucher.customer,
+        reward=voucher.reward,
+        name=reward.name,
+        kind=reward.kind,
+        value=reward.value,
+        currency=reward.currency,
+        product=reward.product,
+        status="expired" if over else voucher.status,
+        redemption=voucher.redemption,
+        order_ref=voucher.order_ref,
+        issued_at=voucher.issued_at,
+        expires_at=voucher.expires_at,
+    )
