@@ -14,6 +14,7 @@ HORIZONS = (30, 90, 180)
 FAR = 365
 RISK_HORIZON = 90
 YEAR = 365.0
+_NAMES = tuple(str(days) for days in HORIZONS)
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -100,24 +101,21 @@ def score(habit: Habit, served: Served, today: int, terms: Terms | None = None) 
     forecast, purses = served.forecast, served.spending(habit.currency) or _own_purse(habit)
     history = served.history(habit, today)
     value = purses.expected_value(habit.purse.days, habit.purse.total) if purses else None
+    seen = forecast.outlook(history, HORIZONS, terms.horizon, log(1.0 + terms.discount) / YEAR)
     return Scores(
         as_of=today,
         status=served.status,
         model=served.version,
-        p_no_purchase={str(days): forecast.p_no_purchase(history, days) for days in HORIZONS},
+        p_no_purchase=dict(zip(_NAMES, seen.risks, strict=True)),
         p_alive=forecast.model.p_alive(*history[:3]),
-        expected_orders={str(days): forecast.expected_orders(history, days) for days in HORIZONS},
+        expected_orders=dict(zip(_NAMES, seen.orders, strict=True)),
         order_value=None if value is None else round(value),
-        clv=None if value is None else round(value * terms.margin * _orders(forecast, history, terms)),
+        clv=None if value is None else round(value * terms.margin * seen.discounted),
         currency=habit.currency,
-        if_bought_today=if_bought(habit, served, today),
+        if_bought_today=if_bought(history, forecast, anew=habit.last_day < today),
         rfm=rfm(habit, served.cuts, today),
-        reasons=tuple(_reasons(habit, served, purses, today)),
+        reasons=tuple(_reasons(habit, forecast, history, purses, seen.risks[1])),
     )
-
-
-def _orders(forecast: Forecast, history: History, terms: Terms) -> float:
-    return forecast.discounted_orders(history, terms.horizon, log(1.0 + terms.discount) / YEAR)
 
 
 def _own_purse(habit: Habit) -> GammaGamma | None:
@@ -126,12 +124,11 @@ def _own_purse(habit: Habit) -> GammaGamma | None:
     return prior_purse(purse.total / purse.days) if purse.days else None
 
 
-def if_bought(habit: Habit, served: Served, today: int) -> float:
+def if_bought(history: History, forecast: Forecast, *, anew: bool) -> float:
     """Her churn risk, had she bought today for as much as usual: what a successful message is worth."""
-    repeats, _, age, wealth = served.history(habit, today)
-    more = habit.last_day < today
-    each = wealth / habit.occasions if habit.occasions else 0.0
-    return served.forecast.p_no_purchase(History(repeats + more, age, age, wealth + each * more), RISK_HORIZON)
+    repeats, _, age, wealth = history
+    grown = wealth + wealth / (repeats + 1) if anew else wealth
+    return forecast.p_no_purchase(History(repeats + anew, age, age, grown), RISK_HORIZON)
 
 
 def churn_risk(habit: Habit, served: Served, today: int) -> float:
@@ -139,20 +136,25 @@ def churn_risk(habit: Habit, served: Served, today: int) -> float:
     return served.forecast.p_no_purchase(served.history(habit, today), RISK_HORIZON)
 
 
-def _reasons(habit: Habit, served: Served, purses: GammaGamma | None, today: int) -> list[Reason]:
+def _reasons(
+    habit: Habit, forecast: Forecast, history: History, purses: GammaGamma | None, risk: float
+) -> list[Reason]:
     """The log-odds of having dropped out split exactly in two, their correction, and whose mean the order value is."""
-    x, span, age = habit.repeats, habit.span, habit.age(today)
-    model = served.buying
-    usual = round(span / x, 1) if x else None
+    x, span, age = habit.repeats, habit.span, round(history.age)
+    model = forecast.model
     silence: dict[str, float | int | None] = {
         "days": age - span,
-        "usual_gap": usual,
+        "usual_gap": round(span / x, 1) if x else None,
         "log_odds": model.silence(x, span, age),
     }
     reasons = [Reason("silence", silence)]
     if x + model.chances:
         reasons.append(Reason("drop_out_habit", {"purchases": x + 1, "log_odds": model.drop_out_habit(x)}))
-    reasons += _experience(served, served.history(habit, today))
+    correction = forecast.correction(RISK_HORIZON)
+    if correction is not None:
+        plain = model.p_no_purchase(x, span, age, RISK_HORIZON)
+        learned: dict[str, float | int | None] = {"plain": plain, "corrected": risk, "days": correction.matured}
+        reasons.append(Reason("experience", learned))
     if habit.purse.days and purses:
         own = round(habit.purse.total / habit.purse.days)
         trust: dict[str, float | int | None] = {
@@ -162,17 +164,6 @@ def _reasons(habit: Habit, served: Served, purses: GammaGamma | None, today: int
         }
         reasons.append(Reason("own_order_value", trust))
     return reasons
-
-
-def _experience(served: Served, history: History) -> list[Reason]:
-    """By how much the log-odds of no purchase in 90 days were moved by what earlier forecasts of the shop taught."""
-    one = served.forecast.correction(RISK_HORIZON)
-    if one is None:
-        return []
-    plain = served.buying.p_no_purchase(*history[:3], RISK_HORIZON)
-    moved = served.forecast.p_no_purchase(history, RISK_HORIZON)
-    numbers: dict[str, float | int | None] = {"plain": plain, "corrected": moved, "learned_days": one.matured}
-    return [Reason("experience", numbers)]
 
 
 def rfm(habit: Habit, cuts: Cuts, today: int) -> tuple[int, int, int] | None:

@@ -50,9 +50,13 @@ def test_every_answer_is_finite_in_range_and_the_same_alone_as_among_many(foreca
         assert 0.0 <= risk <= 1.0
         assert isfinite(orders)
         assert 1.0 - risk <= orders + 1e-9
-        assert 0.0 <= forecast.discounted_orders(who, horizon, 0.0003) <= orders + 1e-6 * orders + 1e-9
+        assert 0.0 <= forecast.outlook(who, (30,), horizon, 0.0003).discounted <= orders + 1e-6 * orders + 1e-9
         assert forecast.p_no_purchase_many(crowd, horizon)[0] == pytest.approx(risk, abs=1e-9)
         assert forecast.expected_orders_many(crowd, horizon)[0] == pytest.approx(orders, rel=1e-6)
+        outlook = forecast.outlook(who, (30, 90), horizon, 0.0003)
+        if horizon in {30, 90}:
+            assert outlook.risks[(30, 90).index(horizon)] == risk
+            assert outlook.orders[(30, 90).index(horizon)] == pytest.approx(orders, rel=1e-12)
         if horizon in {30, 90, 365}:
             assert risk <= before[0] + 1e-12
             assert orders >= before[1] - 1e-12

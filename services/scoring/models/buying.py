@@ -7,6 +7,7 @@ Denizel and Filiztekin, International Journal of Research in Marketing 24 (2007)
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, expm1, inf, log, log1p
 from typing import ClassVar
 
@@ -16,6 +17,23 @@ from services.scoring.models.histories import Column
 from services.scoring.models.quadrature import beta_points
 
 _STEPS, _SHARES = np.polynomial.legendre.leggauss(8)
+
+
+@lru_cache(maxsize=256)
+def steps(horizon: float) -> Column:
+    """The moments within a horizon, and its end, at which purchases have to be known to discount them."""
+    return np.append((_STEPS + 1.0) * (horizon / 2.0), horizon)
+
+
+@lru_cache(maxsize=256)
+def _discounts(horizon: float, rate: float) -> list[float]:
+    early = _SHARES * np.exp(-rate * steps(horizon)[:-1]) * (rate * horizon / 2.0)
+    return [*early.tolist(), exp(-rate * horizon)]
+
+
+def discounted(orders: list[float], horizon: float, rate: float) -> float:
+    """Purchases by the moments of `steps`, each worth exp(-rate * time until it): by parts, with Gauss-Legendre."""
+    return sum(many * worth for many, worth in zip(orders, _discounts(horizon, rate), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +64,26 @@ class BuyingModel:
 
     def p_no_purchase(self, x: float, t_x: float, age: float, horizon: float) -> float:
         """Probability of no purchase in the next horizon: dropped out, or alive and silent. This is the churn risk."""
-        quiet = -(self.r + x) * log1p(horizon / (self.alpha + age))
-        return 1.0 + self.p_alive(x, t_x, age) * expm1(quiet)
+        return 1.0 + self.p_alive(x, t_x, age) * self.quiet(x, age, horizon)
+
+    def quiet(self, x: float, age: float, horizon: float) -> float:
+        """Minus the probability that somebody who is still there buys in the next horizon."""
+        return expm1(-(self.r + x) * log1p(horizon / (self.alpha + age)))
 
     def expected_orders(self, x: float, t_x: float, age: float, horizon: float) -> float:
         """Expected purchases in the next horizon."""
+        return self.p_alive(x, t_x, age) * float(self.orders_if_alive(x, age, np.array([horizon]))[0])
+
+    def orders_if_alive(self, x: float, age: float, horizons: Column) -> Column:
+        """Expected purchases in the next of each of several horizons of somebody who is still there."""
         p, weights = beta_points(self.a, self.b + x + self.chances)
-        quiet = (self.r + x) * np.log1p(p * (horizon / (self.alpha + age)))
-        return self.p_alive(x, t_x, age) * float(weights @ (-np.expm1(-quiet) / p))
+        reach = np.log1p((horizons / (self.alpha + age))[:, None] * p)
+        return np.asarray(np.expm1(reach * -(self.r + x)) @ (weights / -p))
 
     def discounted_orders(self, x: float, t_x: float, age: float, horizon: float, rate: float) -> float:
         """Expected purchases in the next horizon, each worth exp(-rate * time until it); rate per unit of time."""
-        times = (_STEPS + 1.0) * (horizon / 2.0)
-        p, weights = beta_points(self.a, self.b + x + self.chances)
-        reach = np.append(times, horizon)[:, None] * (p / (self.alpha + age))
-        orders = (-np.expm1(-(self.r + x) * np.log1p(reach)) / p) @ weights
-        early = float((_SHARES * np.exp(-rate * times)) @ orders[:-1]) * (horizon / 2.0)
-        return self.p_alive(x, t_x, age) * (exp(-rate * horizon) * float(orders[-1]) + rate * early)
+        orders = self.orders_if_alive(x, age, steps(horizon)).tolist()
+        return self.p_alive(x, t_x, age) * discounted(orders, horizon, rate)
 
     def p_alive_many(self, x: Column, t_x: Column, age: Column) -> Column:
         """`p_alive` of many customers at once."""

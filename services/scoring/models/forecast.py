@@ -7,13 +7,14 @@ at silence beyond the model, so that risk still rises with silence alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, log, log1p
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from services.scoring.models.buying import BuyingModel
+from services.scoring.models.buying import BuyingModel, discounted, steps
 from services.scoring.models.histories import Column
 
 SURE = 1e-9
@@ -77,6 +78,19 @@ def further_orders(risk: Column, orders: Column) -> Column:
     return np.asarray(np.maximum(orders / np.maximum(1.0 - risk, SURE) - 1.0, SURE))
 
 
+class Outlook(NamedTuple):
+    """Of several horizons the probability of no purchase and the expected orders; and the discounted orders of one."""
+
+    risks: list[float]
+    orders: list[float]
+    discounted: float
+
+
+@lru_cache(maxsize=64)
+def _moments(horizons: tuple[int, ...], far: float) -> Column:
+    return np.concatenate([np.array(horizons, dtype=float), steps(far)])
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """A buying model with its corrections by horizon, shortest first; without any it speaks for itself."""
@@ -86,23 +100,26 @@ class Forecast:
 
     def correction(self, horizon: float) -> Correction | None:
         """The one for a horizon, between two horizons by the logarithm of their length."""
-        shorter = [one for one in self.corrections if one.horizon <= horizon]
-        longer = [one for one in self.corrections if one.horizon > horizon]
-        if not shorter or not longer:
-            return next(iter(shorter[-1:] + longer[:1]), None)
-        before, after = shorter[-1], longer[0]
-        return before.towards(after, log(horizon / before.horizon) / log(after.horizon / before.horizon))
+        before = None
+        for one in self.corrections:
+            if one.horizon == horizon:
+                return one
+            if one.horizon > horizon:
+                share = log(horizon / before.horizon) / log(one.horizon / before.horizon) if before else 1.0
+                return before.towards(one, share) if before else one
+            before = one
+        return before
 
     def p_no_purchase(self, who: History, horizon: float) -> float:
         """Probability of no purchase in the next `horizon` days, never above that of a shorter time: the churn risk."""
-        risk = self._risk(who, horizon)
-        for one in self.corrections:
-            if one.horizon < horizon:
-                risk = min(risk, self._risk(who, one.horizon))
-        return risk
+        alive = self.model.p_alive(*who[:3])
+        return min(self._risk(who, alive, one) for one in self._up_to(horizon))
 
-    def _risk(self, who: History, horizon: float) -> float:
-        plain = self.model.p_no_purchase(who.x, who.t_x, who.age, horizon)
+    def _up_to(self, horizon: float) -> list[float]:
+        return [*(one.horizon for one in self.corrections if one.horizon < horizon), horizon]
+
+    def _risk(self, who: History, alive: float, horizon: float) -> float:
+        plain = 1.0 + alive * self.model.quiet(who.x, who.age, horizon)
         one = self.correction(horizon)
         if one is None:
             return plain
@@ -112,28 +129,45 @@ class Forecast:
 
     def expected_orders(self, who: History, horizon: float) -> float:
         """Expected orders in the next `horizon` days, never below those of a shorter time."""
-        orders = self._orders(who, horizon)
-        for one in self.corrections:
-            if one.horizon < horizon:
-                orders = max(orders, self._orders(who, one.horizon))
-        return orders
+        until = self._up_to(horizon)
+        alive = self.model.p_alive(*who[:3])
+        plain = (alive * self.model.orders_if_alive(who.x, who.age, np.array(until))).tolist()
+        return self._course(who, alive, until, plain)[1][-1]
 
-    def _orders(self, who: History, horizon: float) -> float:
-        plain = self.model.expected_orders(who.x, who.t_x, who.age, horizon)
+    def _course(
+        self, who: History, alive: float, horizons: Sequence[float], plain: list[float]
+    ) -> tuple[list[float], list[float]]:
+        """Risk and orders of growing horizons, from the model's orders."""
+        risk, most = 1.0, 0.0
+        risks, orders = list[float](), list[float]()
+        for horizon, known in zip(horizons, plain, strict=True):
+            risk = min(risk, self._risk(who, alive, horizon))
+            most = max(most, self._orders(who, alive, horizon, known, risk))
+            risks.append(risk)
+            orders.append(most)
+        return risks, orders
+
+    def _orders(self, who: History, alive: float, horizon: float, plain: float, risk: float) -> float:
         one = self.correction(horizon)
         if one is None:
             return plain
-        back = 1.0 - self.model.p_no_purchase(who.x, who.t_x, who.age, horizon)
-        further = max(plain / max(back, SURE) - 1.0, SURE)
-        return (1.0 - self.p_no_purchase(who, horizon)) * (1.0 + further * one.more(who.age - who.t_x, who.wealth))
+        back = max(-alive * self.model.quiet(who.x, who.age, horizon), SURE)
+        further = max(plain / back - 1.0, SURE)
+        return (1.0 - risk) * (1.0 + further * one.more(who.age - who.t_x, who.wealth))
 
-    def discounted_orders(self, who: History, horizon: float, rate: float) -> float:
-        """Expected orders in the next `horizon` days, each worth exp(-rate * days until it)."""
-        plain = self.model.discounted_orders(who.x, who.t_x, who.age, horizon, rate)
-        if not self.corrections:
-            return plain
-        known = self.model.expected_orders(who.x, who.t_x, who.age, horizon)
-        return plain * self.expected_orders(who, horizon) / known if known > 0.0 else 0.0
+    def outlook(self, who: History, horizons: tuple[int, ...], far: float, rate: float) -> Outlook:
+        """All that is served of a customer at once; `horizons` in order, those of corrections among them.
+
+        Orders within `far` days count exp(-rate * days until each).
+        """
+        alive = self.model.p_alive(*who[:3])
+        plain = (alive * self.model.orders_if_alive(who.x, who.age, _moments(horizons, far))).tolist()
+        near, later = plain[: len(horizons)], plain[len(horizons) :]
+        risks, orders = self._course(who, alive, horizons, near)
+        total = discounted(later, far, rate)
+        if self.corrections and later[-1] > 0.0:
+            total *= self._orders(who, alive, far, later[-1], self._risk(who, alive, far)) / later[-1]
+        return Outlook(risks, orders, total)
 
     def p_no_purchase_many(self, who: Crowd, horizon: float) -> Column:
         """`p_no_purchase` of many customers at once."""
