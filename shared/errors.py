@@ -14,6 +14,14 @@ class Refused(Exception):
         self.pointer = pointer
 
 
+class TooMany(Refused):
+    """More than somebody may ask at once: a 429 with Retry-After in whole seconds."""
+
+    def __init__(self, code: str, message: str, *, retry_after: int) -> None:
+        super().__init__(code, message, status=429)
+        self.retry_after = retry_after
+
+
 class Unavailable(Exception):
     """Cannot be done now, may be later: a 503 with Retry-After, or a partition that waits and tries again."""
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from shared.access import Caller
 from shared.db.base import Reader
-from shared.errors import Invalid, Refused, Unavailable
+from shared.errors import Invalid, Refused, TooMany, Unavailable
 from shared.events.base import NAMESPACE
 from shared.idempotency import Remembered, claim, remember
 from shared.observe import traceparent
@@ -72,6 +72,7 @@ def problem_of(error: Exception) -> Response:
             error.code,
             error.message,
             errors=[(error.pointer, error.message)] if error.pointer is not None else (),
+            retry_after=error.retry_after if isinstance(error, TooMany) else None,
         )
     if isinstance(error, Unavailable):
         return problem(503, "unavailable", str(error), retry_after=error.retry_after)

@@ -13,16 +13,24 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 MOST_BODY = 4 * 1024 * 1024
 BODY_SECONDS = 20.0
 FIRST_FAILURE = 400
+GZIP = b"\x1f\x8b"
 
 
-async def read_body(receive: Receive, *, most: int = MOST_BODY) -> bytes:
-    """The whole body, unzipped where it is gzip; raises Refused: 413 over the cap, 408 too slow, 400 cut short."""
+async def read_body(receive: Receive, headers: Mapping[str, str], *, most: int = MOST_BODY) -> bytes:
+    """The whole body, unzipped where it is gzip, whether its headers say so or not.
+
+    Raises Refused: 413 over the cap, 408 too slow, 400 cut short or no gzip although the headers say so.
+    """
     try:
         async with asyncio.timeout(BODY_SECONDS):
             raw = await _raw_body(receive, most)
     except TimeoutError as error:
         raise Refused("too_slow", "the body took too long", status=408) from error
-    return _unzipped(raw, most) if raw[:2] == b"\x1f\x8b" else raw
+    if raw[:2] == GZIP:
+        return _unzipped(raw, most)
+    if headers.get("content-encoding", "").strip().lower() == "gzip":
+        raise Refused("malformed", "the body is not gzip, as its headers say", status=400)
+    return raw
 
 
 async def _raw_body(receive: Receive, most: int) -> bytes:

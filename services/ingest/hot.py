@@ -1,13 +1,10 @@
 """The hot routes as plain ASGI callables: native events, SDK dialects, store webhooks."""
 
 import asyncio
-import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 from uuid import UUID
 
 import msgspec
@@ -15,18 +12,22 @@ import structlog
 
 from services.ingest.accept import Accept, Parcel
 from services.ingest.bodies import Receive, Scope, Send, headers_of, read_body, respond
+from services.ingest.carriers import key_of, key_within
+from services.ingest.collisions import collided
 from services.ingest.connectors import CONNECTORS, native
 from services.ingest.dialects import DIALECTS
 from services.ingest.dialects.segment import MOST_EVENT, Posted
+from services.ingest.limits import Limits
+from services.ingest.settings import IngestSettings
 from services.ingest.sources import Source, source_of
 from services.ingest.tables import Head
 from services.ingest.vault import vault_of
 from shared.access import Caller, bearer, unauthorized
 from shared.clock import machine_now, machine_seconds
-from shared.db.types import uid
 from shared.errors import Refused, Unavailable
 from shared.events import Lane
 from shared.observe import METRICS, traceparent
+from shared.uids import uid
 from shared.web import problem_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Hot:
     def __init__(self, running: "Running") -> None:
         self.running = running
         self.accept: Accept = running.state.setdefault("accept", Accept(running))
+        self.limits: Limits = running.state.setdefault("limits", Limits(IngestSettings()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -70,6 +72,8 @@ class Hot:
     async def _posted(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
         if scope["method"] != "POST":
             raise Refused("method_not_allowed", "POST here", status=405)
+        if scope.get("client"):
+            self.limits.address.take(scope["client"][0])
         return await self.handle(scope, receive)
 
     async def handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
@@ -79,10 +83,19 @@ class Hot:
     async def put(
         self, origin: Origin, ids: Sequence[UUID], raws: Sequence[bytes], head: Head, *, rejected: int = 0
     ) -> set[UUID]:
-        """Hand events to the group commit; gives the ids that were new."""
+        """Hand events to the group commit; gives the ids that were new. Raises TooMany beyond the source's limit."""
+        self.limits.source.take(origin.source, len(ids))
         done: asyncio.Future[set[UUID]] = asyncio.get_running_loop().create_future()
         account, source, store, lane = origin.account, origin.source, origin.store, origin.lane
         return await self.accept.put(Parcel(account, source, store, lane, head, ids, raws, rejected, done))
+
+    async def collided(self, ids: Sequence[UUID], raws: Sequence[bytes], new: set[UUID]) -> set[UUID]:
+        """The ids that were used before for something else, looked up only where any was used before."""
+        repeated = {id_: raw for id_, raw in zip(ids, raws, strict=True) if id_ not in new}
+        if not repeated:
+            return set()
+        async with self.running.db.read() as reader:
+            return await collided(reader, repeated)
 
 
 def trust_of(caller: Caller) -> str:
@@ -100,7 +113,7 @@ class NativeEvents(Hot):
         if caller.kind == "customer":
             raise Refused("forbidden", "events come under a server or browser key", status=403)
         _from_known_origin(caller, headers)
-        raws, single = _split_native(await read_body(receive))
+        raws, single = _split_native(await read_body(receive, headers))
         source = f"native:{caller.kind}:{caller.account}"  # a browser cannot use up the ids of a server's events
         verdicts, ids, good = _judged(raws, caller, source)
         if single and verdicts[0].error is not None:
@@ -109,7 +122,8 @@ class NativeEvents(Hot):
         origin = Origin(caller.account, source, caller.store, Lane.HISTORY if history else Lane.LIVE)
         head = Head("native", trust_of(caller), traceparent(headers.get("traceparent", "")), {})
         new = await self.put(origin, ids, good, head, rejected=len(raws) - len(good))
-        return 200, _encode({"verdicts": [verdict.shown(new) for verdict in verdicts]}), {}
+        others = await self.collided(ids, good, new)
+        return 200, _encode({"verdicts": [verdict.shown(new, others) for verdict in verdicts]}), {}
 
 
 def _from_known_origin(caller: Caller, headers: Mapping[str, str]) -> None:
@@ -125,7 +139,7 @@ class Verdict(msgspec.Struct):
     delivery: UUID | None = None
     error: Refused | None = None
 
-    def shown(self, new: set[UUID]) -> dict[str, Any]:
+    def shown(self, new: set[UUID], others: set[UUID]) -> dict[str, Any]:
         """As the answer shows it."""
         if self.error is not None:
             return {
@@ -135,7 +149,8 @@ class Verdict(msgspec.Struct):
                 "message": self.error.message,
                 "pointer": self.error.pointer,
             }
-        return {"id": self.id, "verdict": "accepted" if self.delivery in new else "duplicate"}
+        repeated = "collision" if self.delivery in others else "duplicate"
+        return {"id": self.id, "verdict": "accepted" if self.delivery in new else repeated}
 
 
 def _split_native(body: bytes) -> tuple[list[bytes], bool]:
@@ -203,8 +218,8 @@ class Dialect(Hot):
         """Split, store, answer 200 with a small JSON body."""
         headers = headers_of(scope)
         received = machine_now()
-        body = await read_body(receive)
-        key = _basic(headers.get("authorization", "")) or _query(scope, "writeKey")
+        body = await read_body(receive, headers)
+        key = key_of(scope, headers)
         known = await self.running.access.caller(key) if key else None
         said = self.dialect.split(body, self.call)
         caller = known or await self._caller_within(said)
@@ -215,33 +230,16 @@ class Dialect(Hot):
         meta = {**_clock_meta(said.sent_at, received), "call": self.call}
         head = Head(self.name, trust_of(caller), traceparent(headers.get("traceparent", "")), meta)
         origin = Origin(caller.account, source, caller.store)
-        await self.put(origin, ids, said.raws, head, rejected=said.too_large)
+        new = await self.put(origin, ids, said.raws, head, rejected=said.too_large)
+        await self.collided(ids, said.raws, new)
         return 200, b'{"success":true}', {}
 
     async def _caller_within(self, said: Posted) -> Caller:
         """Whom the body says it comes from: header and query go before it."""
-        if not said.write_key:
+        key = key_within(said.write_key)
+        if not key:
             raise unauthorized("give the write key")
-        return await self.running.access.caller(said.write_key)
-
-
-def _basic(authorization: str) -> str:
-    scheme, _, rest = authorization.partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    try:
-        return (
-            base64.b64decode(rest, validate=False).decode("utf-8", "replace").partition(":")[0]
-            if scheme.lower() == "basic"
-            else ""
-        )
-    except (binascii.Error, ValueError):
-        return ""
-
-
-def _query(scope: Scope, name: str) -> str:
-    query: bytes = scope.get("query_string", b"")
-    return parse_qs(query.decode("latin-1")).get(name, [""])[0]
+        return await self.running.access.caller(key)
 
 
 def _clock_meta(sent_at: str, received: datetime) -> dict[str, str]:
@@ -259,8 +257,8 @@ class Webhook(Hot):
     async def handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
         """Verify before anything is believed."""
         platform, name = _platform_and_source(scope["path"])
-        raw = await read_body(receive)
         headers = headers_of(scope)
+        raw = await read_body(receive, headers)
         source = await self._source(name)
         connector = CONNECTORS.get(platform)
         if connector is None or source is None or source.platform != platform:
@@ -273,7 +271,8 @@ class Webhook(Hot):
         meta = {**connector.meta(headers), "secret": secret, "received_at": datetime.now(UTC).isoformat()}
         head = Head(platform, "verified", traceparent(headers.get("traceparent", "")), meta)
         id_ = ids_within(source.id)(connector.dedupe(headers, raw))
-        await self.put(Origin(source.account, source.id, source.store, source.lane), [id_], [raw], head)
+        new = await self.put(Origin(source.account, source.id, source.store, source.lane), [id_], [raw], head)
+        await self.collided([id_], [raw], new)
         return 200, b'{"success":true}', {}
 
     async def _source(self, name: str) -> Source | None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
+from services.ingest.settings import IngestSettings
 from services.notifications.settings import MessageSettings
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-SETTINGS: Sequence[type[BaseSettings]] = (Settings, MessageSettings)
+SETTINGS: Sequence[type[BaseSettings]] = (Settings, IngestSettings, MessageSettings)
 _BLOCK = re.compile(r"(<!-- settings: [^\n]* -->\n).*?(<!-- /settings -->)", re.DOTALL)
 
 
