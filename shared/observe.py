@@ -29,6 +29,9 @@ class Metrics:
     loop_lag = Gauge("querencia_event_loop_lag_seconds", "How late the event loop came back")
     restarts = Counter("querencia_loop_restarts", "Loops that failed and were started again", ["service", "loop"])
     messages = Counter("querencia_messages", "Messages handed over by outcome", ["channel", "outcome"])
+    render_errors = Counter(
+        "querencia_render_errors", "Messages whose template could not be filled", ["template", "version"]
+    )
     bad_tokens = Counter("querencia_bad_tokens", "Links of mails that were altered or never ours", ["use"])
     sent_after_known_purchase = Counter(
         "querencia_sent_after_known_purchase", "Messages handed over although a purchase that ends them was known"

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from services.notifications import contacts
 from services.notifications.desk import Desk
 from services.notifications.engine import Change, Scene, due, keys, react
-from services.notifications.journeys import BY_NAME, JOURNEYS, Journey
+from services.notifications.journeys import BY_NAME, Journey, listening
 from services.notifications.ledger import withdraw
 from services.notifications.policy import lifted_by_consent
 from services.notifications.records import MessageState, Purpose, Run, RunState, Shred, Suppression
@@ -20,7 +20,7 @@ CHANNEL = "email"
 
 def follow(event: Event[Any], desk: Desk) -> None:
     """Let every journey see a fact."""
-    for journey in JOURNEYS:
+    for journey in listening(event.fact.type):
         scene = Scene(desk.contact, _runs(desk, journey, event))
         for change in react(journey, event, scene):
             known = desk.runs.get((event.account, journey.name, change.run.key))

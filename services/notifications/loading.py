@@ -7,7 +7,7 @@ from services.notifications import tables
 from services.notifications.audience import address_hash, canonical_address
 from services.notifications.desk import HAND_OVER, HOUSE, STEP, Desk
 from services.notifications.engine import keys
-from services.notifications.journeys import JOURNEYS
+from services.notifications.journeys import listening
 from services.notifications.records import Contact, RunState, Suppression
 from shared.config import decode_config
 from shared.db.base import Tx
@@ -102,7 +102,7 @@ def _run_keys(item: Work) -> Iterator[tuple[str, str]]:
     if isinstance(item, Due) and item.kind == STEP:
         yield item.payload["journey"], item.payload["key"]
     elif isinstance(item, Event):
-        for journey in JOURNEYS:
+        for journey in listening(item.fact.type):
             for key in keys(journey, item):
                 yield journey.name, key
 

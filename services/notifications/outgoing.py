@@ -94,7 +94,9 @@ class HandOver:
         except Unavailable:
             return Outcome(Fate.REFUSED_FOR_NOW, "not written yet")
         except Exception as fault:  # noqa: BLE001 - nothing has gone out, whatever it was
-            log.warning("render_error", template=handed.message.step, version=handed.message.version, fault=str(fault))
+            step, version = handed.message.step, str(handed.message.version)
+            METRICS.render_errors.labels(step, version).inc()
+            log.warning("render_error", template=step, version=version, fault=str(fault))
             return Outcome(Fate.REFUSED, f"render_error: {fault}")
         try:
             return await self._channel.send(letter)

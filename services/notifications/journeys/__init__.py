@@ -1,5 +1,7 @@
 """The journeys: one file each, one line each in this list."""
 
+from functools import cache
+
 from services.notifications.journeys.abandoned_cart import ABANDONED_CART
 from services.notifications.journeys.base import After, Await, Email, Journey
 from services.notifications.journeys.points_expiring import POINTS_EXPIRING
@@ -11,4 +13,11 @@ JOURNEYS: tuple[Journey, ...] = (ABANDONED_CART, THANK_YOU, WIN_BACK, POINTS_EXP
 
 BY_NAME: dict[str, Journey] = {journey.name: journey for journey in JOURNEYS}
 
-__all__ = ["BY_NAME", "JOURNEYS", "After", "Await", "Email", "Journey"]
+
+@cache
+def listening(kind: str) -> tuple[Journey, ...]:
+    """The journeys that a fact may begin, end or teach something, by its wire name."""
+    return tuple(journey for journey in JOURNEYS if any(fact.type == kind for fact in journey.listens))
+
+
+__all__ = ["BY_NAME", "JOURNEYS", "After", "Await", "Email", "Journey", "listening"]

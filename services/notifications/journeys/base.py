@@ -96,6 +96,12 @@ class Journey(msgspec.Struct, frozen=True):
     rank: Callable[[Content], int] = lambda _: 0
     older: "tuple[Journey, ...]" = ()
 
+    @property
+    def listens(self) -> tuple[type[Fact], ...]:
+        """The kinds of facts that mean something to it."""
+        parts: tuple[Start | End | Learn, ...] = (self.starts, *self.ends, *self.learns)
+        return tuple(kind for part in parts for kind in part.on)
+
     def edition(self, version: int) -> "Journey":
         """The journey as it was at a version; the newest where that version is no longer known."""
         return next((journey for journey in self.older if journey.version == version), self)
