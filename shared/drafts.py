@@ -12,11 +12,11 @@ _MISSING: Any = object()
 class Keyed(Generic[K, V]):
     """Rows by key; what a judgement puts in stays a draft until it has returned."""
 
-    __slots__ = ("_draft", "_loaded", "changed")
+    __slots__ = ("_loaded", "changed", "draft")
 
     def __init__(self) -> None:
         self._loaded: dict[K, V] = {}
-        self._draft: dict[K, V] = {}
+        self.draft: dict[K, V] = {}
         self.changed: dict[K, V | None] = {}
 
     def loaded(self, key: K, value: V) -> None:
@@ -25,7 +25,7 @@ class Keyed(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """The row as the judgements so far have left it, or None."""
-        value = self._draft.get(key, _MISSING) if self._draft else _MISSING
+        value = self.draft.get(key, _MISSING) if self.draft else _MISSING
         if value is _MISSING:
             return self._loaded.get(key)
         return None if value is _GONE else value
@@ -40,34 +40,32 @@ class Keyed(Generic[K, V]):
         return self.get(key) is not None
 
     def __setitem__(self, key: K, value: V) -> None:
-        self._draft[key] = value
+        self.draft[key] = value
 
     def __delitem__(self, key: K) -> None:
-        self._draft[key] = _GONE
+        self.draft[key] = _GONE
 
     def values(self) -> Iterator[V]:
         """Every row there is now."""
-        for key in {**self._loaded, **self._draft}:
+        for key in {**self._loaded, **self.draft}:
             value = self.get(key)
             if value is not None:
                 yield value
 
     def keep(self) -> None:
         """Make the draft the state."""
-        if not self._draft:
-            return
-        for key, value in self._draft.items():
+        for key, value in self.draft.items():
             if value is _GONE:
                 self._loaded.pop(key, None)
                 self.changed[key] = None
             else:
                 self._loaded[key] = value
                 self.changed[key] = value
-        self._draft = {}
+        self.draft = {}
 
     def discard(self) -> None:
         """Throw the draft away."""
-        self._draft = {}
+        self.draft = {}
 
     @property
     def stored(self) -> list[V]:
@@ -83,22 +81,21 @@ class Keyed(Generic[K, V]):
 class Added(Generic[V]):
     """Rows that are only ever added; what a judgement adds stays a draft until it has returned."""
 
-    __slots__ = ("_draft", "rows")
+    __slots__ = ("draft", "rows")
 
     def __init__(self) -> None:
         self.rows: list[V] = []
-        self._draft: list[V] = []
+        self.draft: list[V] = []
 
     def append(self, row: V) -> None:
         """Add one row."""
-        self._draft.append(row)
+        self.draft.append(row)
 
     def keep(self) -> None:
         """Make the draft part of what is written."""
-        if self._draft:
-            self.rows += self._draft
-            self._draft = []
+        self.rows += self.draft
+        self.draft = []
 
     def discard(self) -> None:
         """Throw the draft away."""
-        self._draft = []
+        self.draft = []

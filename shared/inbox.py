@@ -18,6 +18,7 @@ from shared.events.config import ConfigFact
 from shared.observe import METRICS
 from shared.service import Service
 from shared.tables import HeartbeatRow, InboxRow, KernelTables
+from shared.uids import uid
 from shared.work import Judge, StoreFailed
 from shared.workset import Work
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from shared.bus.base import Bus
 
 LEAST, MOST = 25, 500
+LANES = {lane.value: lane for lane in Lane}
 AIM_SECONDS = 0.020
 REST_SECONDS = 0.5
 
@@ -61,22 +63,22 @@ def event_of(record: Record) -> Event[Any] | None:
     if fact is None:
         return None
     return Event(
-        id=UUID(head["ce_id"]),
+        id=uid(head["ce_id"]),
         fact=fact,
         account=head["ce_account"],
         store=head["ce_store"],
         customer=head["ce_subject"],
         time=datetime.fromisoformat(head["ce_time"]),
         recorded=datetime.fromisoformat(head["ce_recordedtime"]),
-        lane=Lane(head["ce_lane"]),
-        cause=_uuid(head["ce_causationid"]),
-        correlation=_uuid(head["ce_correlationid"]),
+        lane=LANES[head["ce_lane"]],
+        cause=_uid(head["ce_causationid"]),
+        correlation=_uid(head["ce_correlationid"]),
         trace=head["ce_traceparent"],
     )
 
 
-def _uuid(text: str) -> UUID | None:
-    return UUID(text) if text else None
+def _uid(text: str) -> UUID | None:
+    return uid(text) if text else None
 
 
 class Inbox:

@@ -1,42 +1,66 @@
 """What a transaction carries out besides its rows: facts into the outbox, timers, counts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import msgspec
 
 from shared.db.base import Tx
-from shared.events.base import Event, encode
+from shared.events.base import Event, Lane, encode
 from shared.events.config import ConfigFact
 from shared.partition import partition_of
 from shared.tables import CounterRow, KernelTables, OutboxRow, TimerRow
+from shared.uids import new_uid
 from shared.workset import TimerSet, WorkSet
 
+_HEADER = {"content_type": "content-type"}
 _head = msgspec.json.Encoder().encode
 
 
-def headers_of(event: Event[Any], source: str) -> dict[str, str]:
+class Headers(msgspec.Struct, frozen=True, gc=False, rename=lambda name: _HEADER.get(name, f"ce_{name}")):
     """The CloudEvents 1.0 attributes of a fact, as Kafka headers in binary mode name them."""
+
+    specversion: str
+    id: UUID
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    dataschema: str
+    recordedtime: datetime
+    account: str
+    store: str
+    partitionkey: str
+    causationid: UUID | str
+    correlationid: UUID | str
+    lane: Lane
+    traceparent: str
+    content_type: str
+
+
+def headers_of(event: Event[Any], source: str, key: str) -> Headers:
+    """The headers of a fact that `source` tells under `key`."""
     fact = event.fact
-    return {
-        "ce_specversion": "1.0",
-        "ce_id": str(event.id),
-        "ce_source": source,
-        "ce_type": fact.type,
-        "ce_subject": event.customer,
-        "ce_time": event.time.isoformat(),
-        "ce_dataschema": f"/events/{fact.type}/{fact.version}",
-        "ce_recordedtime": event.recorded.isoformat(),
-        "ce_account": event.account,
-        "ce_store": event.store,
-        "ce_partitionkey": key_of(event),
-        "ce_causationid": str(event.cause or ""),
-        "ce_correlationid": str(event.correlation or ""),
-        "ce_lane": event.lane.value,
-        "ce_traceparent": event.trace,
-        "content-type": "application/json",
-    }
+    return Headers(
+        "1.0",
+        event.id,
+        source,
+        fact.type,
+        event.customer,
+        event.time,
+        f"/events/{fact.type}/{fact.version}",
+        event.recorded,
+        event.account,
+        event.store,
+        key,
+        event.cause or "",
+        event.correlation or "",
+        event.lane,
+        event.trace,
+        "application/json",
+    )
 
 
 def key_of(event: Event[Any]) -> str:
@@ -60,7 +84,7 @@ def outbox_row(event: Event[Any], service: str) -> OutboxRow:
         customer=event.customer,
         lane=event.lane.value,
         recorded=event.recorded,
-        head=_head(headers_of(event, f"/services/{service}")),
+        head=_head(headers_of(event, f"/services/{service}", key)),
         body=encode(fact),
     )
 
@@ -97,7 +121,7 @@ async def set_timers(tx: Tx, kernel: KernelTables, timers: Sequence[TimerSet]) -
             timer.customer,
             timer.store,
             timer.due,
-            uuid4(),
+            new_uid(),
             timer.payload,
             timer.unguarded,
             timer.correlation,

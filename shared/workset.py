@@ -121,6 +121,9 @@ class WorkSet(ABC):
         self.stores: dict[tuple[str, str], StoreConfigured] = {}
         self._counted: list[tuple[str, int]] = []
         self._ordinal = 0
+        self._recorded = now
+        self._lane = Lane.LIVE
+        self._correlation: UUID | None = None
         self._parts: tuple[Keyed[Any, Any] | Added[Any], ...] = ()
 
     @abstractmethod
@@ -131,13 +134,17 @@ class WorkSet(ABC):
         """Put one piece of work on the desk."""
         self.work = work
         self._ordinal = 0
+        self._recorded = getattr(work, "recorded", self.now)
+        self._lane = getattr(work, "lane", Lane.LIVE)
+        self._correlation = getattr(work, "correlation", None) or work.id
 
     def keep(self) -> None:
         """The judgement returned: its changes count."""
         if not self._parts:
             self._parts = tuple(part for part in vars(self).values() if isinstance(part, Keyed | Added))
         for part in self._parts:
-            part.keep()
+            if part.draft:
+                part.keep()
         for name, number in self._counted:
             self.counts[name] += number
         self._counted = []
@@ -173,10 +180,10 @@ class WorkSet(ABC):
             store=work.store if store is None else store,
             customer=work.customer if customer is None else customer,
             time=work.time if time is None else time,
-            recorded=getattr(work, "recorded", self.now),
-            lane=getattr(work, "lane", Lane.LIVE),
+            recorded=self._recorded,
+            lane=self._lane,
             cause=work.id,
-            correlation=getattr(work, "correlation", None) or work.id,
+            correlation=self._correlation,
             trace=work.trace,
         )
         self._ordinal += 1
@@ -196,9 +203,8 @@ class WorkSet(ABC):
         """Set or move the timer `kind:name`; it fires when business time and ingest's heartbeats have passed `due`."""
         work = self.work
         owner = work.customer if customer is None else customer
-        correlation = getattr(work, "correlation", None) or work.id
         self.timers[work.account, f"{kind}:{name}"] = TimerSet(
-            work.account, kind, name, owner, work.store, due, payload or {}, unguarded, correlation, work.trace
+            work.account, kind, name, owner, work.store, due, payload or {}, unguarded, self._correlation, work.trace
         )
 
     def cancel_timer(self, kind: str, name: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Executable, Table
 from shared.clock import Clock
 from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
-from shared.db.statements import POSTGRES, convert_columns, primary_key, sql_of
+from shared.db.statements import POSTGRES, convert_columns, folded, primary_key, sql_of
 from shared.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -67,15 +67,15 @@ class _PostgresReader(Reader):
     async def _lock_keys(self, table: Table, keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
         by = primary_key(table)
-        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
-        return await self._connection.fetch(sql.fetch(by, lock, keys_only=True), *columns)
+        alike, given = folded(convert_columns(list(zip(*keys, strict=True)), sql.key_into(by)))
+        return await self._connection.fetch(sql.fetch(by, lock, keys_only=True, alike=alike), *given)
 
     async def _fetch_keys(
         self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str
     ) -> Sequence[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
-        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
-        return await self._connection.fetch(sql.fetch(by, lock), *columns)
+        alike, given = folded(convert_columns(list(zip(*keys, strict=True)), sql.key_into(by)))
+        return await self._connection.fetch(sql.fetch(by, lock, alike=alike), *given)
 
 
 class _PostgresTx(_PostgresReader, Tx):
@@ -83,25 +83,25 @@ class _PostgresTx(_PostgresReader, Tx):
         self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...], *, ignore: bool
     ) -> list[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
-        columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
-        return await self._connection.fetch(sql.insert(returning, ignore=ignore), *columns)
+        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into))
+        return await self._connection.fetch(sql.insert(returning, ignore=ignore, alike=alike), *given)
 
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         sql = sql_of(table, POSTGRES)
-        columns = convert_columns(list(zip(*rows, strict=True)), sql.into)
-        await self._connection.execute(sql.upsert(add), *columns)
+        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into))
+        await self._connection.execute(sql.upsert(add, alike), *given)
 
     async def _update(
         self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]
     ) -> None:
         sql = sql_of(table, POSTGRES)
-        given = convert_columns(list(zip(*rows, strict=True)), sql.key_into((*by, *columns)))
-        await self._connection.execute(sql.update(by, columns), *given)
+        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.key_into((*by, *columns))))
+        await self._connection.execute(sql.update(by, columns, alike), *given)
 
     async def _delete(self, table: Table, by: tuple[str, ...], keys: list[Key]) -> Sequence[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
-        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
-        return await self._connection.fetch(sql.delete(by), *columns)
+        alike, given = folded(convert_columns(list(zip(*keys, strict=True)), sql.key_into(by)))
+        return await self._connection.fetch(sql.delete(by, alike), *given)
 
     async def execute(self, statement: Query | Executable, **params: Any) -> int:
         query = compiled(statement, POSTGRES)

@@ -11,6 +11,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 Convert = Callable[[Any], Any]
 Converters = tuple[tuple[int, Convert], ...]
+Alike = tuple[int, ...]
+LEAST_ALIKE = 8
 
 POSTGRES: Dialect = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 SQLITE: Dialect = sqlite.dialect(paramstyle="qmark")
@@ -46,6 +48,29 @@ def convert_columns(columns: list[Sequence[Any]], converters: Converters) -> lis
     return columns
 
 
+def folded(columns: list[Sequence[Any]]) -> tuple[Alike, list[Any]]:
+    """Which columns hold the same value in every row, and the columns with one value for each of these.
+
+    The driver asks every value of an array whether it is a container, which costs more than writing it. At least one
+    column stays as it is, and short ones all do. Floats do: 0.0 and -0.0 are alike in Python only.
+    """
+    number = len(columns[0])
+    if number < LEAST_ALIKE:
+        return (), list(columns)
+    alike = [at for at, values in enumerate(columns) if _same(values, number)]
+    if len(alike) == len(columns):
+        alike.pop()
+    given: list[Any] = list(columns)
+    for at in alike:
+        given[at] = columns[at][0]
+    return tuple(alike), given
+
+
+def _same(values: Sequence[Any], number: int) -> bool:
+    first = values[0]
+    return not isinstance(first, float) and first == values[-1] and values.count(first) == number
+
+
 def convert_row(row: Sequence[Any], converters: Converters) -> Sequence[Any]:
     """Apply converters to one row."""
     if not converters:
@@ -69,27 +94,36 @@ class TableSql:
         self.out = from_driver([column.type for column in table.columns], dialect)
         self.name = table.name
 
-    def _cast(self, column: Column[Any], at: int) -> str:
-        return f"${at}::{column.type.compile(dialect=self.dialect)}[]"
+    def _kind(self, name: str) -> str:
+        return str(self.table.columns[name].type.compile(dialect=self.dialect))
 
-    def _source(self, columns: Sequence[Column[Any]]) -> str:
-        return ", ".join(self._cast(column, at) for at, column in enumerate(columns, 1))
+    def _given(self, names: Sequence[str], alike: Alike) -> list[str]:
+        """What stands for the value of each column: PostgreSQL gets columns as arrays, those alike as one value."""
+        kinds = [self._kind(name) for name in names]
+        return [f"${at + 1}::{kind}" if at in alike else f"given.k{at}" for at, kind in enumerate(kinds)]
 
-    def _insert_head(self) -> str:
-        names = ", ".join(column.name for column in self.columns)
+    def _rows(self, names: Sequence[str], alike: Alike) -> str:
+        own = [at for at in range(len(names)) if at not in alike]
+        arrays = ", ".join(f"${at + 1}::{self._kind(names[at])}[]" for at in own)
+        return f"unnest({arrays}) AS given({', '.join(f'k{at}' for at in own)})"
+
+    def _insert_head(self, alike: Alike) -> str:
+        columns = [column.name for column in self.columns]
+        names = ", ".join(columns)
         if self.is_postgres:
-            return f"INSERT INTO {self.name} ({names}) SELECT * FROM unnest({self._source(self.columns)})"  # noqa: S608
-        marks = ", ".join("?" for _ in self.columns)
+            values = ", ".join(self._given(columns, alike))
+            return f"INSERT INTO {self.name} ({names}) SELECT {values} FROM {self._rows(columns, alike)}"  # noqa: S608
+        marks = ", ".join("?" for _ in columns)
         return f"INSERT INTO {self.name} ({names}) VALUES ({marks})"  # noqa: S608
 
     @cache  # noqa: B019 - one object for each table, kept for ever
-    def insert(self, returning: tuple[str, ...], *, ignore: bool) -> str:
+    def insert(self, returning: tuple[str, ...], *, ignore: bool, alike: Alike = ()) -> str:
         """Insert many, perhaps leaving out those that exist, perhaps giving back columns of those inserted."""
         tail = " ON CONFLICT DO NOTHING" if ignore else ""
-        return self._insert_head() + tail + (f" RETURNING {', '.join(returning)}" if returning else "")
+        return self._insert_head(alike) + tail + (f" RETURNING {', '.join(returning)}" if returning else "")
 
     @cache  # noqa: B019
-    def upsert(self, add: tuple[str, ...]) -> str:
+    def upsert(self, add: tuple[str, ...], alike: Alike = ()) -> str:
         """Insert or replace many by primary key; columns in `add` are added up."""
         keys = primary_key(self.table)
         sets = ", ".join(
@@ -98,47 +132,43 @@ class TableSql:
             if c.name not in keys
         )
         action = f"UPDATE SET {sets}" if sets else "NOTHING"
-        return f"{self._insert_head()} ON CONFLICT ({', '.join(keys)}) DO {action}"
+        return f"{self._insert_head(alike)} ON CONFLICT ({', '.join(keys)}) DO {action}"
 
     @cache  # noqa: B019
-    def update(self, by: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    def update(self, by: tuple[str, ...], columns: tuple[str, ...], alike: Alike = ()) -> str:
         """Set `columns` of every row that its `by` columns name."""
-        given = [self.table.columns[name] for name in (*by, *columns)]
         if not self.is_postgres:
             sets = ", ".join(f"{name} = ?" for name in columns)
-            return f"UPDATE {self.name} SET {sets} WHERE {self._on(by)}"  # noqa: S608
-        sets = ", ".join(f"{name} = given.k{at}" for at, name in enumerate(columns, len(by)))
-        names = ", ".join(f"k{at}" for at in range(len(given)))
-        source = f"unnest({self._source(given)}) AS given({names})"
-        return f"UPDATE {self.name} SET {sets} FROM {source} WHERE {self._on(by)}"  # noqa: S608
+            return f"UPDATE {self.name} SET {sets} WHERE {self._on(by, alike)}"  # noqa: S608
+        given = self._given((*by, *columns), alike)[len(by) :]
+        sets = ", ".join(f"{name} = {value}" for name, value in zip(columns, given, strict=True))
+        source = self._rows((*by, *columns), alike)
+        return f"UPDATE {self.name} SET {sets} FROM {source} WHERE {self._on(by, alike)}"  # noqa: S608
 
-    def _matched(self, by: tuple[str, ...]) -> str:
-        keys = ", ".join(f"k{at}" for at in range(len(by)))
-        source = self._source([self.table.columns[name] for name in by])
-        return f"unnest({source}) AS given({keys})"
-
-    def _on(self, by: tuple[str, ...]) -> str:
+    def _on(self, by: tuple[str, ...], alike: Alike) -> str:
         if self.is_postgres:
-            return " AND ".join(f"{self.name}.{name} = given.k{at}" for at, name in enumerate(by))
+            given = zip(by, self._given(by, alike), strict=True)
+            return " AND ".join(f"{self.name}.{name} = {value}" for name, value in given)
         return " AND ".join(f"{name} = ?" for name in by)
 
     @cache  # noqa: B019
-    def fetch(self, by: tuple[str, ...], lock: str, *, keys_only: bool = False) -> str:
+    def fetch(self, by: tuple[str, ...], lock: str, *, keys_only: bool = False, alike: Alike = ()) -> str:
         """Read all rows whose `by` columns match, or only their primary keys; `lock` is '', 'wait' or 'skip'."""
         read = self.table.primary_key.columns if keys_only else self.table.columns
         names = ", ".join(f"{self.name}.{column.name}" for column in read)
+        on = self._on(by, alike)
         if not self.is_postgres:
-            return f"SELECT {names} FROM {self.name} WHERE {self._on(by)}"  # noqa: S608
+            return f"SELECT {names} FROM {self.name} WHERE {on}"  # noqa: S608
         order = ", ".join(f"{self.name}.{name}" for name in primary_key(self.table))
         tail = {"": "", "wait": " FOR UPDATE OF {}", "skip": " FOR UPDATE OF {} SKIP LOCKED"}[lock].format(self.name)
-        return f"SELECT {names} FROM {self.name} JOIN {self._matched(by)} ON {self._on(by)} ORDER BY {order}{tail}"  # noqa: S608
+        return f"SELECT {names} FROM {self.name} JOIN {self._rows(by, alike)} ON {on} ORDER BY {order}{tail}"  # noqa: S608
 
     @cache  # noqa: B019
-    def delete(self, by: tuple[str, ...]) -> str:
+    def delete(self, by: tuple[str, ...], alike: Alike = ()) -> str:
         """Delete all rows whose `by` columns match, giving back the primary keys of those that were there."""
         back = ", ".join(f"{self.name}.{name}" for name in primary_key(self.table))
-        using = f" USING {self._matched(by)}" if self.is_postgres else ""
-        return f"DELETE FROM {self.name}{using} WHERE {self._on(by)} RETURNING {back}"  # noqa: S608
+        using = f" USING {self._rows(by, alike)}" if self.is_postgres else ""
+        return f"DELETE FROM {self.name}{using} WHERE {self._on(by, alike)} RETURNING {back}"  # noqa: S608
 
     @cache  # noqa: B019
     def key_into(self, by: tuple[str, ...]) -> Converters:

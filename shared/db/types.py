@@ -4,13 +4,13 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import msgspec
-from asyncpg.pgproto.pgproto import UUID as DriverUUID  # noqa: N811
 from sqlalchemy import BigInteger, DateTime, LargeBinary, TypeDecorator, Uuid
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
+
+from shared.uids import uid
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -43,7 +43,7 @@ class _UidBytes(TypeDecorator[Any]):
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:
         """From bytes."""
-        return None if value is None else UUID(bytes=value)
+        return None if value is None else uid(value)
 
 
 class Document(TypeDecorator[Any]):
@@ -75,12 +75,6 @@ def Instant() -> TypeEngine[datetime]:  # noqa: N802 - reads as a column type
 def Uid() -> TypeEngine[Any]:  # noqa: N802 - reads as a column type
     """A UUID."""
     return Uuid(as_uuid=True).with_variant(_UidBytes(), "sqlite")
-
-
-def uid(raw: bytes) -> UUID:
-    """A UUID of 16 bytes, of the class that PostgreSQL's driver writes and reads at a tenth of the standard cost."""
-    made: UUID = DriverUUID(raw)
-    return made
 
 
 def new_id(kind: str) -> str:

@@ -5,11 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
 from shared.errors import NewerVersion
+from shared.uids import uid_within
 
 NAMESPACE = UUID("6f1d5a0e-54a3-5c0b-9a55-9d1f1c3f7a10")
 
@@ -90,8 +91,8 @@ def fact_id(body: Fact, cause: UUID, ordinal: int) -> UUID:
     """The id that the same work done twice gives again: of its aggregate and revision, else of its cause."""
     aggregate = body.aggregate
     if aggregate is not None:
-        return uuid5(NAMESPACE, f"{body.type}|{aggregate}")
-    return uuid5(NAMESPACE, f"{cause}|{body.type}|{ordinal}")
+        return uid_within(NAMESPACE, f"{body.type}|{aggregate}")
+    return uid_within(NAMESPACE, f"{cause}|{body.type}|{ordinal}")
 
 
 @cache

@@ -35,9 +35,9 @@ from shared.db import Document, Instant, Uid
 from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Query, Tx
 from shared.db.connect import connect
-from shared.db.types import uid
 from shared.errors import Unavailable
 from shared.tables import SEQ
+from shared.uids import uid
 from tests.contracts.conftest import MODES
 from tests.real.postgres import Postgres, start_postgres
 from tests.real.processes import NotToBeHad
