@@ -5,26 +5,43 @@ import os
 import platform
 import sys
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
-from tests.bench import accept, consumers, intake, road
+from tests.bench import accept, busy, consumers, intake, relay, road
 from tests.bench.figures import Figure, write
 from tests.real.kafka import start_broker
 from tests.real.postgres import Postgres, start_postgres
 
-Part = Callable[[Postgres, int, str], Awaitable[list[Figure]]]
+Part = Callable[["Servers"], Awaitable[list[Figure]]]
+
+
+class Servers(NamedTuple):
+    """The real servers of a run, and the processes whose CPU counts."""
+
+    postgres: Postgres
+    postgres_pid: int
+    kafka: str
+    kafka_pid: int
+
+
+def _consumer(name: str) -> Part:
+    return lambda servers: consumers.measure(name, servers.postgres, servers.postgres_pid)
+
+
 PARTS: dict[str, Part] = {
-    "accept": lambda server, pid, _kafka: accept.measure(server, pid),
-    "intake": lambda server, pid, _kafka: intake.measure(server, pid),
-    "consumers": lambda server, pid, _kafka: consumers.measure(server, pid),
-    "road": lambda server, _pid, kafka: road.measure(server, kafka),
+    "accept": lambda servers: accept.measure(servers.postgres, servers.postgres_pid),
+    "busy": lambda _servers: busy.measure(),
+    "intake": lambda servers: intake.measure(servers.postgres, servers.postgres_pid),
+    "relay": lambda servers: relay.measure(servers.postgres, servers.kafka),
+    **{name: _consumer(name) for name in consumers.CASES},
+    "road": lambda servers: road.measure(*servers),
 }
 
 
-async def _measured(names: list[str], server: Postgres, kafka: str) -> list[Figure]:
-    pid = int((server.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+async def _measured(names: list[str], servers: Servers) -> list[Figure]:
     figures: list[Figure] = []
     for name in names:
-        found = await PARTS[name](server, pid, kafka)
+        found = await PARTS[name](servers)
         for each in found:
             print(f"{each.figure} [{each.mode}]: {each.value:,g} {each.unit}, ratio {each.ratio:g}", flush=True)
         figures += found
@@ -33,9 +50,15 @@ async def _measured(names: list[str], server: Postgres, kafka: str) -> list[Figu
 
 def main(names: list[str]) -> int:
     """Start PostgreSQL and Kafka, measure the named parts (all by default), write the pages when all were measured."""
+    unknown = set(names) - set(PARTS)
+    if unknown:
+        print(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
     server, broker = start_postgres(), start_broker()
     try:
-        figures = asyncio.run(_measured(names or list(PARTS), server, broker.address))
+        pid = int((server.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+        servers = Servers(server, pid, broker.address, broker.pid)
+        figures = asyncio.run(_measured(names or list(PARTS), servers))
     finally:
         broker.remove()
         server.remove()

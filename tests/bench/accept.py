@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ ROUNDS = 3
 BATCHES = 250
 PER_BATCH = 100
 SINGLES = 4_000
+ALONE = 300
 
 
 class Measured:
@@ -96,49 +98,53 @@ def commit_cost(server: Postgres, server_pid: int) -> float:
     return (family_seconds(server_pid) - before) * 1e6 / int(found[1])
 
 
+class _Rounds:
+    """What the rounds showed, as pairs of (value, limit)."""
+
+    def __init__(self) -> None:
+        self.rates: list[tuple[float, float]] = []
+        self.batch_cpu: list[tuple[float, float]] = []
+        self.bare_cpu: list[tuple[float, float]] = []
+        self.single_cpu: list[tuple[float, float]] = []
+        self.alone: list[tuple[float, float]] = []
+        self.p99: list[float] = []
+
+    def figures(self) -> list[Figure]:
+        """The medians, each beside its limit."""
+        mode, commit = "PostgreSQL", "one pgbench one-row commit"
+        cost, single = "CPU per event in batches of 100", "CPU per single event at 64 connections"
+        alone = "accept: p50 with one request in flight / a bare handler with one transaction per request"
+        return [
+            figure("accept: events/s in batches of 100 / a bare handler's", mode, "events/s", self.rates, floor=0.60),
+            figure(f"accept: {cost} / {commit}", mode, "µs", self.batch_cpu, floor=0.68, lower_is_better=True),
+            figure(f"a bare handler: {cost} / {commit}", mode, "µs", self.bare_cpu, lower_is_better=True),
+            figure(f"accept: {single} / {commit}", mode, "µs", self.single_cpu, floor=2.35, lower_is_better=True),
+            figure(alone, mode, "ms", self.alone, floor=1.3, lower_is_better=True),
+            reported("accept: p99 of a batch of 100 at 8 connections", mode, "ms", statistics.median(self.p99)),
+        ]
+
+
 async def measure(server: Postgres, server_pid: int) -> list[Figure]:
-    """Batches of 100 at 8 connections, then singles at 64, product and bare in turn."""
-    rates, batch_cpu, single_cpu, bare_cpu, p99 = [], [], [], [], []
-    async with _served("product", server) as product, _served("bare", server) as bare:
-        children = Children(server_pid)
-        for child in (product, bare):
+    """Batches of 100 at 8 connections, singles at 64, singles one by one; product and bare in turn."""
+    rounds, children = _Rounds(), Children(server_pid)
+    async with (
+        _served("product", server) as product,
+        _served("bare", server) as bare,
+        _served("each", server) as each,
+    ):
+        for child in (product, bare, each):
             await children.measure(child, connections=8, requests=20, batch=PER_BATCH)
         for _ in range(ROUNDS):
             ours = await children.measure(product, connections=8, requests=BATCHES, batch=PER_BATCH)
             limit = await children.measure(bare, connections=8, requests=BATCHES, batch=PER_BATCH)
             single = await children.measure(product, connections=64, requests=SINGLES, batch=1)
+            alone = await children.measure(product, connections=1, requests=ALONE, batch=1)
+            least = await children.measure(each, connections=1, requests=ALONE, batch=1)
             commit = commit_cost(server, server_pid)
-            rates.append((ours.load.per_second, limit.load.per_second))
-            batch_cpu.append((ours.cpu, commit))
-            bare_cpu.append((limit.cpu, commit))
-            single_cpu.append((single.cpu, commit))
-            p99.append(ours.load.percentile(0.99))
-    mode = "PostgreSQL"
-    commit_name = "one pgbench one-row commit"
-    return [
-        figure("accept: events/s in batches of 100 / a bare handler's", mode, "events/s", rates, floor=0.60),
-        figure(
-            f"accept: CPU per event in batches of 100 / {commit_name}",
-            mode,
-            "µs",
-            batch_cpu,
-            floor=0.68,
-            lower_is_better=True,
-        ),
-        figure(
-            f"a bare handler: CPU per event in batches of 100 / {commit_name}",
-            mode,
-            "µs",
-            bare_cpu,
-            lower_is_better=True,
-        ),
-        figure(
-            f"accept: CPU per single event at 64 connections / {commit_name}",
-            mode,
-            "µs",
-            single_cpu,
-            floor=2.35,
-            lower_is_better=True,
-        ),
-        reported("accept: p99 of a batch of 100 at 8 connections", mode, "ms", sorted(p99)[len(p99) // 2]),
-    ]
+            rounds.rates.append((ours.load.per_second, limit.load.per_second))
+            rounds.batch_cpu.append((ours.cpu, commit))
+            rounds.bare_cpu.append((limit.cpu, commit))
+            rounds.single_cpu.append((single.cpu, commit))
+            rounds.alone.append((alone.load.percentile(0.5), least.load.percentile(0.5)))
+            rounds.p99.append(ours.load.percentile(0.99))
+    return rounds.figures()

@@ -1,83 +1,130 @@
-"""What the batch road gains over the same code at batch size 1, for each consumer, in each mode."""
+"""Each consumer in each mode, beside itself at batch size 1, COPY of the same rows, and for loyalty a bare loop."""
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+
+import asyncpg
+import msgspec
 
 from services.loyalty.service import loyalty
 from services.notifications.service import notifications
 from services.scoring.service import scoring
 from shared.bus.base import Record
-from shared.inbox import Inbox
 from shared.service import Service
+from tests.bench.bare import BarePostgres, BareSqlite
+from tests.bench.copying import Copied, copied, filled
 from tests.bench.cpu import family_seconds, own_seconds
 from tests.bench.facts import carts, orders, set_up
-from tests.bench.figures import Figure, figure, reported
+from tests.bench.figures import Figure, figure
 from tests.real.postgres import Postgres, databases
-from tests.world import World, a_world
+from tests.world import a_world
 
 ROUNDS = 3
-FLOORS = {"PostgreSQL": 15.0, "SQLite": 4.0}
-CASES: tuple[tuple[Service, Callable[[int, int], list[Record]]], ...] = (
-    (loyalty, orders),
-    (scoring, orders),
-    (notifications, carts),
-)
+WARM, SINGLES, FACTS, BATCH = 500, 300, 6_000, 500
+GAINS = {"PostgreSQL": 15.0, "SQLite": 4.0}
+Make = Callable[[int, int], list[Record]]
+CASES: dict[str, tuple[Service, Make]] = {
+    "loyalty": (loyalty, orders),
+    "scoring": (scoring, orders),
+    "notifications": (notifications, carts),
+}
 
 
-class Rate:
+class Rate(msgspec.Struct, frozen=True):
     """Facts a second and CPU microseconds a fact: Python's and the database's."""
 
-    def __init__(self, facts: int, seconds: float, python: float, database: float) -> None:
-        self.per_second = facts / seconds
-        self.python = python * 1e6 / facts
-        self.database = database * 1e6 / facts
+    per_second: float
+    python: float
+    database: float
 
 
-async def _fed(inbox: Inbox, records: Sequence[Record], size: int, server: int) -> Rate:
+class Round(msgspec.Struct, frozen=True):
+    """What one round measured, one thing after the other."""
+
+    batch: Rate
+    single: Rate
+    bare: Rate | None
+    copy: Copied | None
+    copied_facts: int
+
+
+Take = Callable[[Sequence[Record]], Awaitable[None]]
+
+
+async def _fed(take: Take, records: Sequence[Record], size: int, server: int) -> Rate:
     python, database, begun = own_seconds(), family_seconds(server) if server else 0.0, time.perf_counter()
     for at in range(0, len(records), size):
-        await inbox.take(records[at : at + size])
+        await take(records[at : at + size])
     took = time.perf_counter() - begun
     used = family_seconds(server) - database if server else 0.0
-    return Rate(len(records), took, own_seconds() - python, used)
+    facts = len(records)
+    return Rate(facts / took, (own_seconds() - python) * 1e6 / facts, used * 1e6 / facts)
 
 
-async def _measured(
-    world: World, name: str, make: Callable[[int, int], list[Record]], server: int
-) -> list[tuple[Rate, Rate]]:
-    await world.publish(*set_up())
-    await world.settle()
-    inbox = world.of(name).inbox
-    await inbox.take(make(500, 1))
+@asynccontextmanager
+async def _bare(url: str, folder: str) -> AsyncIterator[Take]:
+    if not url:
+        sqlite = BareSqlite(f"{folder}/bare.db")
+        await sqlite.prepare()
+        yield sqlite.take
+        return
+    connection = await asyncpg.connect(url.format(service="ingest"))  # a database that this bench leaves empty
+    try:
+        postgres = BarePostgres(connection)
+        await postgres.prepare()
+        yield postgres.take
+    finally:
+        await connection.close()
+
+
+async def _rounds(service: Service, make: Make, url: str, server: int) -> list[Round]:
     rounds = []
-    for number in range(ROUNDS):
-        single = await _fed(inbox, make(300, 10 + number), 1, server)
-        batch = await _fed(inbox, make(6_000, 20 + number), 500, server)
-        rounds.append((batch, single))
+    with tempfile.TemporaryDirectory() as folder:
+        async with a_world([service], Path(folder), database_url=url) as world, _bare(url, folder) as bare:
+            await world.publish(*set_up())
+            await world.settle()
+            take, own = world.of(service.name).inbox.take, url.format(service=service.name)
+            for warm in (take, bare) if service is loyalty else (take,):
+                await warm(make(WARM, 1))
+            for number in range(ROUNDS):
+                single = await _fed(take, make(SINGLES, 10 + number), 1, server)
+                batch = await _fed(take, make(FACTS, 20 + number), BATCH, server)
+                limit = await _fed(bare, make(FACTS, 20 + number), BATCH, server) if service is loyalty else None
+                copy = await copied(own, await filled(own, but=("alembic_version",)), server) if server else None
+                facts = WARM + (number + 1) * (SINGLES + FACTS)
+                rounds.append(Round(batch, single, limit, copy, facts))
     return rounds
 
 
-def _figures(name: str, mode: str, rounds: list[tuple[Rate, Rate]]) -> list[Figure]:
-    pairs = [(batch.per_second, single.per_second) for batch, single in rounds]
-    made = [figure(f"{name}: facts/s, batches of 500 / batch size 1", mode, "facts/s", pairs, floor=FLOORS[mode])]
-    batches = sorted((batch for batch, _ in rounds), key=lambda rate: rate.per_second)
-    middle = batches[len(batches) // 2]
-    made.append(reported(f"{name}: Python CPU per fact in batches", mode, "µs", middle.python))
-    if mode == "PostgreSQL":
-        made.append(reported(f"{name}: database CPU per fact in batches", mode, "µs", middle.database))
+def _figures(name: str, mode: str, rounds: Sequence[Round]) -> list[Figure]:
+    gain = [(each.batch.per_second, each.single.per_second) for each in rounds]
+    title = f"{name}: facts/s, batches of 500 / batch size 1"
+    made = [figure(title, mode, "facts/s", gain, floor=GAINS[mode])]
+    bare = [(each.batch.per_second, each.bare.per_second) for each in rounds if each.bare]
+    if bare:
+        title = f"{name}: facts/s / a bare load-judge-store loop"
+        made.append(figure(title, mode, "facts/s", bare, floor=0.4))
+    python = [(each.batch.python, each.batch.python) for each in rounds]
+    if mode == "SQLite":
+        return [*made, figure(f"{name}: Python CPU per fact in batches", mode, "µs", python, lower_is_better=True)]
+    least = [each.copy.cpu * 1e6 / each.copied_facts for each in rounds if each.copy]
+    for part, values in (
+        ("Python", [each.batch.python for each in rounds]),
+        ("database", [each.batch.database for each in rounds]),
+        ("Python and database", [each.batch.python + each.batch.database for each in rounds]),
+    ):
+        title = f"{name}: {part} CPU per fact / COPY of the same rows"
+        made.append(figure(title, mode, "µs", list(zip(values, least, strict=True)), lower_is_better=True))
     return made
 
 
-async def measure(server: Postgres, server_pid: int) -> list[Figure]:
-    """Every consumer in both modes (the log is the bus: the consumer is fed directly)."""
-    figures = []
-    for service, make in CASES:
-        for mode in ("SQLite", "PostgreSQL"):
-            with tempfile.TemporaryDirectory() as folder, databases(server.address) as template:
-                url = template if mode == "PostgreSQL" else ""
-                async with a_world([service], Path(folder), database_url=url) as world:
-                    pid = server_pid if url else 0
-                    figures += _figures(service.name, mode, await _measured(world, service.name, make, pid))
+async def measure(name: str, server: Postgres, server_pid: int) -> list[Figure]:
+    """One consumer in both modes (it is fed directly, without the bus)."""
+    service, make = CASES[name]
+    figures = _figures(name, "SQLite", await _rounds(service, make, "", 0))
+    with databases(server.address) as template:
+        figures += _figures(name, "PostgreSQL", await _rounds(service, make, template, server_pid))
     return figures

@@ -37,11 +37,16 @@ def set_up() -> list[Event[Any]]:
     return [msgspec.structs.replace(event, store="") for event in made]
 
 
-def orders(number: int, seed: int) -> list[Record]:
+def order_events(number: int, seed: int) -> list[Event[Any]]:
     """Paid three-line orders of random members."""
     chance = random.Random(seed)
     at = datetime.now(UTC)
-    return [_record(_order(chance, f"{seed}_{offset}", at), offset) for offset in range(number)]
+    return [_order(chance, f"{seed}_{offset}", at) for offset in range(number)]
+
+
+def orders(number: int, seed: int) -> list[Record]:
+    """The same as they come from the bus."""
+    return [_record(event, offset) for offset, event in enumerate(order_events(number, seed))]
 
 
 def _order(chance: random.Random, name: str, at: datetime) -> Event[Any]:

@@ -1,4 +1,4 @@
-"""Intake: accepted purchases into identity, orders and facts, deliveries a second, in each mode."""
+"""Intake: accepted purchases into identity, orders and facts, beside COPY of the same rows into the same tables."""
 
 import statistics
 import tempfile
@@ -12,8 +12,9 @@ from services.ingest.intake import Intake
 from services.ingest.service import ingest
 from services.ingest.setup import Wanted, make_store
 from services.ingest.vault import vault_of
+from tests.bench.copying import copied, filled
 from tests.bench.cpu import family_seconds, own_seconds
-from tests.bench.figures import Figure, reported
+from tests.bench.figures import Figure, figure, reported
 from tests.real.postgres import Postgres, databases
 from tests.world import World, a_world
 
@@ -55,8 +56,15 @@ async def _round(world: World, key: str, start: int, server: int) -> tuple[float
     return DELIVERIES / took, (own_seconds() - python) * 1e6 / DELIVERIES, used * 1e6 / DELIVERIES
 
 
+async def _limit(template: str, deliveries: int, server: int) -> float:
+    """Deliveries a second at which COPY writes what intake has written of them; the deliveries were there before."""
+    url = template.format(service="ingest")
+    tables = await filled(url, but=("alembic_version", "delivery"))
+    return deliveries / (await copied(url, tables, server)).seconds
+
+
 async def measure(server: Postgres, server_pid: int) -> list[Figure]:
-    """Three-line purchases of two thousand customers, one account, batches as they size themselves."""
+    """Three-line purchases of two thousand customers, one account."""
     figures = []
     for mode in ("SQLite", "PostgreSQL"):
         with tempfile.TemporaryDirectory() as folder, databases(server.address) as template:
@@ -65,11 +73,24 @@ async def measure(server: Postgres, server_pid: int) -> list[Figure]:
                 running = world.of("ingest")
                 async with running.db.write() as tx:
                     made = await make_store(tx, vault_of(running.settings), Wanted())
-                pid = server_pid if url else 0
-                rounds = [await _round(world, made.server_key, n * DELIVERIES, pid) for n in range(ROUNDS)]
-        middle = [statistics.median(values) for values in zip(*rounds, strict=True)]
-        figures.append(reported("intake: deliveries/s", mode, "deliveries/s", middle[0]))
-        figures.append(reported("intake: Python CPU per delivery", mode, "µs", middle[1]))
-        if url:
-            figures.append(reported("intake: database CPU per delivery", mode, "µs", middle[2]))
+                rounds, limits = [], []
+                for number in range(ROUNDS):
+                    start = number * DELIVERIES
+                    rounds.append(await _round(world, made.server_key, start, server_pid if url else 0))
+                    if url:
+                        limits.append(await _limit(url, start + DELIVERIES, server_pid))
+        figures += _figures(mode, rounds, limits)
     return figures
+
+
+def _figures(mode: str, rounds: list[tuple[float, float, float]], limits: list[float]) -> list[Figure]:
+    rate, python, database = (statistics.median(values) for values in zip(*rounds, strict=True))
+    per_delivery = reported("intake: Python CPU per delivery", mode, "µs", python)
+    if not limits:
+        return [reported("intake: deliveries/s", mode, "deliveries/s", rate), per_delivery]
+    pairs = [(each, limit) for (each, _, _), limit in zip(rounds, limits, strict=True)]
+    return [
+        figure("intake: deliveries/s / COPY of the same rows", mode, "deliveries/s", pairs, floor=0.15),
+        per_delivery,
+        reported("intake: database CPU per delivery", mode, "µs", database),
+    ]

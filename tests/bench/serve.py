@@ -1,6 +1,7 @@
-"""A child process for the accept figures: `product` is ingest with accept alone, `bare` does only the same insert.
+"""A child process for the accept figures: ingest with accept alone, or a handler that does only the same insert.
 
-`python -m tests.bench.serve product|bare PORT FOLDER`, databases by the environment as always.
+`python -m tests.bench.serve product|bare|each PORT FOLDER`, databases by the environment as always; `bare` has a group
+commit, `each` one transaction for each request.
 """
 
 import asyncio
@@ -38,8 +39,9 @@ HEAD = (
 class Bare:
     """The least that a durable handler can do: split the batch, insert it with the others, answer after the commit."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, grouped: bool) -> None:
         self._url = url
+        self._grouped = grouped
         self._queue: list[tuple[list[bytes], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self._flushing: asyncio.Task[None] | None = None
@@ -81,7 +83,8 @@ class Bare:
             if not self._queue:
                 self._wake.clear()
                 await self._wake.wait()
-            taken, self._queue = self._queue, []
+            most = len(self._queue) if self._grouped else 1
+            taken, self._queue = self._queue[:most], self._queue[most:]
             raws = [raw for each, _ in taken for raw in each]
             for at in range(0, len(raws), 2000):
                 part = raws[at : at + 2000]
@@ -104,7 +107,7 @@ async def _serve(kind: str, port: int, folder: Path) -> None:
         await _product(settings, folder)
         return
     (folder / "key").write_text("bare")
-    bare = Bare(settings.database_of("ingest"))
+    bare = Bare(settings.database_of("ingest"), grouped=kind == "bare")
     config = uvicorn.Config(bare, port=port, access_log=False, log_level="warning", loop="none", http="httptools")
     await uvicorn.Server(config).serve()
 
