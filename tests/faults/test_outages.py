@@ -15,7 +15,7 @@ from tests.faults.house import House
 from tests.faults.load import Load
 from tests.faults.mailbox import Mailbox
 from tests.faults.stream import Answer, Stream
-from tests.faults.trade import FIRST_CART, OPENING, Trade, purchase_of
+from tests.faults.trade import OPENING, Trade, purchase_of
 from tests.real.kafka import Broker, start_broker
 from tests.real.postgres import Postgres, databases, start_postgres
 from tests.real.processes import NotToBeHad
@@ -67,7 +67,7 @@ def test_kafka_away_is_no_outage_and_no_cart_bought_meanwhile_is_reminded_of(
             stream = Stream(house, OPENING, per_second)
             answers = stream.flows(seconds)
             assert {answer.status for answer in answers} == {200}
-            bought = [[purchase_of(cart, FIRST_CART)] for cart in trade.abandoned]
+            bought = [[purchase_of(cart, OPENING)] for cart in trade.abandoned]
             Load(house, bought, patient=False).begin().finish()
             house.moves_to(LAST_TRIES, "ingest", "notifications")
             house.start("ingest", "notifications")
@@ -117,6 +117,7 @@ def test_postgres_away_is_503_at_once_and_clients_that_try_again_lose_nothing(
                     sdk.track(f"c{number}", "Order Completed", properties, timestamp=OPENING, message_id=f"sdk{number}")
                 are_told_to_come_back(Stream(house, OPENING, 10).flows(seconds), at_once=seconds > AT_LENGTH_SECONDS)
                 server.start()
+                sdk.flush()
                 sdk.join()
                 load.finish()
                 assert failed == []
