@@ -263,6 +263,9 @@ class Webhook(Hot):
         connector = CONNECTORS.get(platform)
         if connector is None or source is None or source.platform != platform:
             raise Refused("not_found", "no such source", status=404)
+        greeting = connector.handshake(raw, headers)
+        if greeting is not None:
+            return 200, greeting, {}
         try:
             secret = connector.verify(raw, headers, source.secrets)
         except Refused:

@@ -3,6 +3,7 @@
 from services.ingest.connectors.base import Connector
 from services.ingest.connectors.native import Native
 from services.ingest.connectors.shopify import Shopify
+from services.ingest.connectors.woocommerce import WooCommerce
 
-CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (Shopify(),)}
+CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (Shopify(), WooCommerce())}
 NATIVE = Native()

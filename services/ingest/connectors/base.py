@@ -22,6 +22,10 @@ class Connector(ABC):
     name: str
     """The name in the webhook's address and in a source's `kind`."""
 
+    def handshake(self, raw: bytes, headers: Mapping[str, str]) -> bytes | None:
+        """The answer to what is sent only to see whether somebody is there; None for a real delivery."""
+        return None
+
     @abstractmethod
     def verify(self, raw: bytes, headers: Mapping[str, str], secrets: Mapping[str, str]) -> str:
         """The id of the secret (id → secret) that signed the raw bytes; raises Refused (401) when none did."""
