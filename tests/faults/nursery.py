@@ -21,6 +21,7 @@ from services.__main__ import load
 from tests.faults import launch
 
 PRELOADED = (launch, uvicorn.protocols.http.httptools_impl)
+ALIVE: set[int] = set()
 
 
 def say(**line: Any) -> None:
@@ -33,6 +34,7 @@ def bear(order: dict[str, Any]) -> None:
     child = os.fork()
     if child == 0:
         os._exit(grow(order))
+    ALIVE.add(child)
     say(born=child, ticket=order["ticket"])
 
 
@@ -69,6 +71,7 @@ def bury() -> None:
     """Tell of every child that has ended, with its exit code (negative: the signal)."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            ALIVE.discard(ended[0])
             say(gone=ended[0], code=os.waitstatus_to_exitcode(ended[1]))
 
 
@@ -94,6 +97,8 @@ def main() -> None:
                 continue
             read = os.read(0, 65_536)
             if not read:
+                for child in ALIVE:
+                    os.kill(child, signal.SIGKILL)
                 return
             *lines, left = (left + read).split(b"\n")
             for line in lines:
