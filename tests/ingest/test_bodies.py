@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 
 from services.ingest.limits import Limit
@@ -208,3 +209,15 @@ def test_a_limit_fills_up_again_and_a_rate_of_zero_limits_nobody() -> None:
     free = Limit(0)
     free.take("a", 10**12)
     free.take("a", 10**12)
+
+
+async def test_an_oversized_webhook_is_refused_and_a_wrong_signature_counted(world: World, shop: Shop) -> None:
+    def failures() -> float:
+        return REGISTRY.get_sample_value("querencia_signature_failures_total", {"platform": "shopify"}) or 0.0
+
+    before = failures()
+    large = await shop.shopify("orders/create", b'{"note":"' + b"x" * (5 << 20) + b'"}')
+    assert (large.status_code, large.json()["code"]) == (413, "too_large")
+    assert (await shop.shopify("orders/create", {}, secret="wrong")).status_code == 401
+    assert failures() == before + 1
+    assert await stored(world) == 0
