@@ -91,7 +91,8 @@ def test_an_order_with_its_lines_codes_and_buyer() -> None:
 def test_a_refund_comes_as_an_update_and_counts_once() -> None:
     desk = Desk()
     woo(desk, "order.created", woo_order())
-    part: dict[str, Any] = {"date_modified_gmt": gmt(NOON + timedelta(hours=1)), "refunds": [{"id": 9, "total": "-10.50"}]}
+    later = gmt(NOON + timedelta(hours=1))
+    part: dict[str, Any] = {"date_modified_gmt": later, "refunds": [{"id": 9, "total": "-10.50"}]}
     for _ in range(2):
         woo(desk, "order.updated", woo_order(**part))
     whole: dict[str, Any] = {
