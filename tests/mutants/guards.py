@@ -19,6 +19,7 @@ DATABASE = "tests/contracts/test_database.py::"
 BUS = "tests/contracts/test_bus.py::"
 LOYALTY = "tests/loyalty/test_service.py::"
 MAIL = "tests/notifications/test_delivery.py::"
+OUTAGES = "tests/faults/test_outages.py::"
 KILLED = "tests/faults/test_commit_points.py::test_killed_at_some_commit_points_nothing_is_lost_or_doubled[embedded]"
 
 MUTANTS = (
@@ -88,8 +89,8 @@ MUTANTS = (
     Mutant(
         "heartbeats: no timer overtakes a fact",
         "shared/timers.py",
-        "if row.unguarded or _passed(",
-        "if row.account or _passed(",
+        "return row.unguarded or _passed(horizon.of(row.account), row.due)",
+        "return bool(row.account)",
         f"{ROAD}test_a_timer_waits_for_the_heartbeats_and_fires_once[embedded]",
     ),
     Mutant(
@@ -102,8 +103,8 @@ MUTANTS = (
     Mutant(
         "accept: a delivery has one dedupe key however often it is sent",
         "services/ingest/hot.py",
-        "connector.dedupe(headers, raw)), raw)",
-        "connector.dedupe(headers, raw) + str(machine_seconds()).encode()), raw)",
+        "ids_within(source.id)(connector.dedupe(headers, raw))",
+        "ids_within(source.id)(connector.dedupe(headers, raw) + str(machine_seconds()).encode())",
         "tests/ingest/test_http.py::test_a_shopify_order_is_taken_in_once_however_often_it_is_delivered",
     ),
     Mutant(
@@ -224,6 +225,27 @@ MUTANTS = (
         "services/ingest/accept.py",
         "Pace(back_off=0.3, emits=False)",
         "Pace(emits=False)",
-        "tests/faults/test_outages.py::test_a_full_disk_is_503_and_once_there_is_room_all_goes_on[20]",
+        f"{OUTAGES}test_a_full_disk_is_503_and_once_there_is_room_all_goes_on[20]",
+    ),
+    Mutant(
+        "mail: a connection cut after DATA may have left the mail there",
+        "services/notifications/channels/smtp.py",
+        'Outcome(Fate.UNKNOWN, "connection lost after DATA")',
+        'Outcome(Fate.REFUSED_FOR_NOW, "connection lost after DATA")',
+        f"{OUTAGES}test_a_mail_server_that_fails_in_every_way_gets_no_mail_twice",
+    ),
+    Mutant(
+        "PostgreSQL: its absence passes",
+        "shared/db/postgres.py",
+        'raise Unavailable(f"PostgreSQL: {type(error).__name__}") from error',
+        "raise",
+        f"{OUTAGES}test_postgres_away_is_503_at_once_and_clients_that_try_again_lose_nothing[3]",
+    ),
+    Mutant(
+        "heartbeats: nobody is reminded of what was bought while the bus was away",
+        "shared/timers.py",
+        "return row.unguarded or _passed(horizon.of(row.account), row.due)",
+        "return bool(row.account)",
+        f"{OUTAGES}test_kafka_away_is_no_outage_and_no_cart_bought_meanwhile_is_reminded_of[5-50]",
     ),
 )
