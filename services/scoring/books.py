@@ -17,7 +17,7 @@ _orders = (
         func.min(_purchase.c.day).label("first_day"),
         func.max(_purchase.c.day).label("last_day"),
     )
-    .where(_purchase.c.counts.is_(True))
+    .where(_purchase.c.counts.is_(True), _purchase.c.customer != "")
     .group_by(_purchase.c.account, _purchase.c.customer)
     .subquery()
 )

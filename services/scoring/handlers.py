@@ -15,7 +15,7 @@ from shared.workset import Due
 
 
 def take_order(event: Event[OrderFact], desk: Desk) -> None:
-    """Keep an order's newest revision for what it counts; an older one changes nothing."""
+    """Keep an order's newest revision for what it counts; an older one changes nothing, a guest's scores nobody."""
     keep_awake(desk)
     account, customer = event.account, event.customer
     newest = desk.purchase(event)
@@ -24,9 +24,9 @@ def take_order(event: Event[OrderFact], desk: Desk) -> None:
         return
     desk.put_order(OrderRow.of(account, customer, newest))
     before = known.purchase if known.customer == customer else None
-    if known.counts and before is None:
+    if known.counts and before is None and known.customer:
         desk.set_timer(REFOLD, known.customer, desk.now, customer=known.customer, unguarded=True)
-    if before is not None and same_for_scores(before, newest):
+    if not customer or (before is not None and same_for_scores(before, newest)):
         return
     habit = member_of(desk, customer).habit
     on_top = fits_on_top(habit, before, newest)

@@ -16,7 +16,8 @@ DEFINITIONS = {
     "retention": "((CE - CN) / CS) * 100",
     "churn": f"share of CS, in percent, who did not buy in the {WINDOW} days up to the end",
     "repeat_rate": "share of all customers so far, in percent, who bought on two days or more",
-    "purchase_frequency": "orders of the month per customer who bought in it",
+    "purchase_frequency": "orders of the month per customer who bought in it, guests left out",
+    "guest_orders": "orders of nobody we know, in percent of the month's: in orders and revenue, not among customers",
     "revenue": "net of the month's orders, refunds taken off, by currency; minor units",
     "average_order_value": "revenue per order, by currency; minor units",
     "customer_lifetime_months": "100 / churn: months until a customer is lost at this month's pace",
@@ -31,6 +32,7 @@ class Month(msgspec.Struct, frozen=True):
     customers_at_end: int
     new_customers: int
     orders: int
+    guest_orders: float | None
     revenue: dict[str, int]
     retention: float | None
     churn: float | None
@@ -41,7 +43,7 @@ class Month(msgspec.Struct, frozen=True):
 
 
 class Sales(msgspec.Struct, frozen=True):
-    """Counted purchases as columns: customer (numbered from 0), shop-local ordinal day, net minor units, currency."""
+    """Counted purchases as columns: customer (from 0, -1 for a guest), local ordinal day, net in minor units, currency."""
 
     customer: NDArray[np.int64]
     day: NDArray[np.int64]
@@ -52,20 +54,29 @@ class Sales(msgspec.Struct, frozen=True):
     def of(cls, rows: Sequence[tuple[str, int, int, str]]) -> "Sales":
         """From (customer, day, value, currency) of each counted order."""
         names, days, values, currencies = zip(*rows, strict=True) if rows else ((), (), (), ())
-        numbers = np.unique(np.array(names, dtype=str), return_inverse=True)[1]
-        return cls(numbers, np.array(days, dtype=np.int64), np.array(values, dtype=np.int64), np.array(currencies))
+        numbers = np.unique(np.array(["", *names], dtype=str), return_inverse=True)[1]
+        return cls(
+            numbers[1:] - 1, np.array(days, dtype=np.int64), np.array(values, dtype=np.int64), np.array(currencies)
+        )
+
+    @property
+    def known(self) -> "Sales":
+        """Those of customers we know."""
+        ours = self.customer >= 0
+        return Sales(self.customer[ours], self.day[ours], self.value[ours], self.currency[ours])
 
 
 def by_month(sales: Sales, today: int) -> list[Month]:
     """Every month from the first purchase to the one of `today` (shop-local ordinal), oldest first."""
     if not len(sales.day):
         return []
-    people = int(sales.customer.max()) + 1
+    known = sales.known
+    people = int(known.customer.max(initial=-1)) + 1
     first = np.full(people, np.iinfo(np.int64).max)
-    np.minimum.at(first, sales.customer, sales.day)
+    np.minimum.at(first, known.customer, known.day)
     second = np.full(people, np.iinfo(np.int64).max)
-    again = sales.day > first[sales.customer]
-    np.minimum.at(second, sales.customer[again], sales.day[again])
+    again = known.day > first[known.customer]
+    np.minimum.at(second, known.customer[again], known.day[again])
     spans = _months(int(sales.day.min()), today)
     return [_month(sales, first, second, start, min(end, today + 1)) for start, end in spans]
 
@@ -80,23 +91,26 @@ def _months(first_day: int, today: int) -> Iterator[tuple[int, int]]:
 
 def _month(sales: Sales, first: NDArray[np.int64], second: NDArray[np.int64], start: int, end: int) -> Month:
     """Figures of the days from start up to, not including, end."""
-    before, after = (_bought(sales, len(first), day - WINDOW, day) for day in (start, end))
+    known = sales.known
+    before, after = (_bought(known, len(first), day - WINDOW, day) for day in (start, end))
     inside = (sales.day >= start) & (sales.day < end)
     orders, money = int(inside.sum()), _money(sales, inside)
     newcomers = int(((first >= start) & (first < end)).sum())
     churn = _percent(int((before & ~after).sum()), int(before.sum()))
-    buyers = len(np.unique(sales.customer[inside]))
+    ours = (known.day >= start) & (known.day < end)
+    buyers = len(np.unique(known.customer[ours]))
     return Month(
         month=date.fromordinal(start).strftime("%Y-%m"),
         customers_at_start=int(before.sum()),
         customers_at_end=int(after.sum()),
         new_customers=newcomers,
         orders=orders,
+        guest_orders=_percent(orders - int(ours.sum()), orders),
         revenue={currency: total for currency, (total, _) in money.items()},
         retention=_percent(int(after.sum()) - newcomers, int(before.sum())),
         churn=churn,
         repeat_rate=_percent(int((second < end).sum()), int((first < end).sum())),
-        purchase_frequency=orders / buyers if buyers else None,
+        purchase_frequency=int(ours.sum()) / buyers if buyers else None,
         average_order_value={currency: (2 * total + many) // (2 * many) for currency, (total, many) in money.items()},
         customer_lifetime_months=100.0 / churn if churn else None,
     )

@@ -86,13 +86,13 @@ class Refits:
 
 
 async def _counted(reader: Reader, account: str) -> AsyncIterator[OrderRow]:
-    """The orders that count, read in pieces so that HTTP goes on answering."""
+    """The orders that count and are known to be somebody's, read in pieces so that HTTP goes on answering."""
     after, more = "", True
     while more:
         rows = await reader.fetch(_ORDERS, account=account, after=after, most=CHUNK)
         for order in (OrderRow(*row) for row in rows):
             after = order.order_id
-            if order.counts:
+            if order.counts and order.customer:
                 yield order
         more = len(rows) == CHUNK
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import bindparam, func, select
 
 from services.scoring import kpis, tables
@@ -14,6 +14,7 @@ from services.scoring.refits import served_of
 from services.scoring.scores import Terms
 from services.scoring.segments import DEFINITIONS, Segment
 from services.scoring.views import scores_of
+from services.scoring.words import Language
 from shared import db
 from shared.access import ServerKey, customer_of
 from shared.db.base import Reader
@@ -58,14 +59,17 @@ _MODELS = db.Query(
 _NEWEST = 2**31 - 1
 
 
+async def _terms(horizon: Horizon = 365, discount: Discount = 0.1, margin: Margin = 1.0) -> Terms:
+    return Terms(horizon, discount, margin)
+
+
 @router.get("/v1/scores/{customer}")
 async def customer_scores(
     request: Request,
     caller: ServerKey,
     customer: str,
-    horizon: Horizon = 365,
-    discount: Discount = 0.1,
-    margin: Margin = 1.0,
+    terms: Annotated[Terms, Depends(_terms)],
+    language: Language = "en",
 ) -> Response:
     """One customer's scores as of now, each with its reasons."""
     name = await customer_of(request, caller, customer)
@@ -74,7 +78,7 @@ async def customer_scores(
         served = await served_of(reader, caller.account)
     if not members:
         raise not_found("customer", name)
-    return answer(scores_of(members[0], served, reader.now, Terms(horizon, discount, margin)))
+    return answer(scores_of(members[0], served, reader.now, terms, language))
 
 
 async def _named(reader: Reader, account: str, name: str) -> list[Member]:

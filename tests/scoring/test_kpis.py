@@ -71,5 +71,19 @@ def test_currencies_are_not_added_up() -> None:
     assert january.average_order_value == {"EUR": 1000, "USD": 152}
 
 
+def test_orders_of_guests_are_revenue_but_nobodys() -> None:
+    rows = [
+        ("ana", day("2026-01-05"), 1000, "EUR"),
+        ("", day("2026-01-06"), 500, "EUR"),
+        ("", day("2026-01-07"), 1, "EUR"),
+    ]
+    (january,) = by_month(Sales.of(rows), day("2026-01-31"))
+    assert (january.orders, january.revenue, january.new_customers) == (3, {"EUR": 1501}, 1)
+    assert (january.repeat_rate, january.purchase_frequency) == (0.0, 1.0)
+    assert january.guest_orders == pytest.approx(200 / 3)
+    (alone,) = by_month(Sales.of(rows[1:]), day("2026-01-31"))
+    assert (alone.customers_at_end, alone.purchase_frequency, alone.guest_orders) == (0, None, 100.0)
+
+
 def test_each_figure_has_its_definition() -> None:
     assert set(DEFINITIONS) == set(Month.__struct_fields__) - {"month", "orders"}

@@ -1,8 +1,11 @@
 """Fits with the card that goes with each: what was fitted, on what, how well, and whether it may be served."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import log
+
+import numpy as np
+from scipy.stats import spearmanr
 
 from services.scoring.models.buying import BG, MBG, BuyingModel
 from services.scoring.models.fitting import Fit, Prior, climb
@@ -21,6 +24,7 @@ RHYTHM = Prior((log(0.5), log(0.3), log(0.8), log(2.0)), (1.0, 1.0, 0.8, 0.8))
 PURSE = Prior((log(4.0), log(2.5), log(0.6)), (1.0, 0.8, 1.0))
 """Of p, q - 1 and v in units of mean order value."""
 
+_RELATED = 0.3
 _MOST_OF_PURSE = (5.0, 5.0, 7.0)  # a shop with a single price has no spread at all: p and q would run away
 _STARTS = [(0.5, 0.3, 0.8, 2.0), (1.0, 1.0, 1.0, 1.0), (0.2, 0.1, 0.2, 4.0)]
 
@@ -45,6 +49,7 @@ class Card:
     curvature: tuple[float, ...]
     converged: bool
     data: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -94,7 +99,16 @@ def fit_purse(spend: Spend, prior: Prior | None = PURSE) -> tuple[GammaGamma, Ca
     p, above, v = fit.parameters
     value = rows.value_and_gradient([p, above, v * unit])[0]
     repeaters = int((rows.orders > 1).sum())
-    return GammaGamma(p, above + 1.0, v * unit), _card(fit, len(rows.orders), repeaters, value, rows.digest())
+    card = _card(fit, len(rows.orders), repeaters, value, rows.digest())
+    return GammaGamma(p, above + 1.0, v * unit), replace(card, warnings=_warnings(rows))
+
+
+def _warnings(rows: Spend) -> tuple[str, ...]:
+    """The model takes order value to be unrelated to how often somebody buys."""
+    if float(np.ptp(rows.orders)) == 0.0 or float(np.ptp(rows.mean)) == 0.0:
+        return ()
+    related = float(spearmanr(rows.orders, rows.mean)[0])
+    return (f"order value goes with frequency: rank correlation {related:.2f}",) if abs(related) > _RELATED else ()
 
 
 def _prior_card(rows: Histories) -> Card:
