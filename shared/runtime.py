@@ -133,9 +133,7 @@ class Runtime:
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         await self.open()
         tasks = [asyncio.create_task(keep(), name=name) for name, keep in self._keepers()]
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        collect_seldom()
         try:
             yield
         finally:
@@ -250,6 +248,13 @@ class Runtime:
         await server.serve()
         if not server.started:
             raise SystemExit(3)
+
+
+def collect_seldom() -> None:
+    """Leave what start-up has made alone and look for circles seldom: a batch makes much and drops it at once."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _within(seconds: float, *acts: Coroutine[Any, Any, None]) -> None:

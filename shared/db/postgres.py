@@ -67,15 +67,15 @@ class _PostgresReader(Reader):
     async def _lock_keys(self, table: Table, keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
         by = primary_key(table)
-        alike, given = folded(convert_columns(list(zip(*keys, strict=True)), sql.key_into(by)))
-        return await self._connection.fetch(sql.fetch(by, lock, keys_only=True, alike=alike), *given)
+        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
+        return await self._connection.fetch(sql.fetch(by, lock, keys_only=True), *columns)
 
     async def _fetch_keys(
         self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str
     ) -> Sequence[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
-        alike, given = folded(convert_columns(list(zip(*keys, strict=True)), sql.key_into(by)))
-        return await self._connection.fetch(sql.fetch(by, lock, alike=alike), *given)
+        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
+        return await self._connection.fetch(sql.fetch(by, lock), *columns)
 
 
 class _PostgresTx(_PostgresReader, Tx):
@@ -95,13 +95,13 @@ class _PostgresTx(_PostgresReader, Tx):
         self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]
     ) -> None:
         sql = sql_of(table, POSTGRES)
-        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.key_into((*by, *columns))))
-        await self._connection.execute(sql.update(by, columns, alike), *given)
+        given = convert_columns(list(zip(*rows, strict=True)), sql.key_into((*by, *columns)))
+        await self._connection.execute(sql.update(by, columns), *given)
 
     async def _delete(self, table: Table, by: tuple[str, ...], keys: list[Key]) -> Sequence[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
-        alike, given = folded(convert_columns(list(zip(*keys, strict=True)), sql.key_into(by)))
-        return await self._connection.fetch(sql.delete(by, alike), *given)
+        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
+        return await self._connection.fetch(sql.delete(by), *columns)
 
     async def execute(self, statement: Query | Executable, **params: Any) -> int:
         query = compiled(statement, POSTGRES)

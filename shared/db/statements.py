@@ -49,10 +49,11 @@ def convert_columns(columns: list[Sequence[Any]], converters: Converters) -> lis
 
 
 def folded(columns: list[Sequence[Any]]) -> tuple[Alike, list[Any]]:
-    """Which columns hold the same value in every row, and the columns with one value for each of these.
+    """Which columns to insert hold the same value in every row, and the columns with one value for each of these.
 
     The driver asks every value of an array whether it is a container, which costs more than writing it. At least one
-    column stays as it is, and short ones all do. Floats do: 0.0 and -0.0 are alike in Python only.
+    column stays as it is, and short ones all do. Floats do: 0.0 and -0.0 are alike in Python only. Keys to look up do
+    too: the planner would read all that have the one account, instead of each key by the index.
     """
     number = len(columns[0])
     if number < LEAST_ALIKE:
@@ -97,12 +98,12 @@ class TableSql:
     def _kind(self, name: str) -> str:
         return str(self.table.columns[name].type.compile(dialect=self.dialect))
 
-    def _given(self, names: Sequence[str], alike: Alike) -> list[str]:
+    def _given(self, names: Sequence[str], alike: Alike = ()) -> list[str]:
         """What stands for the value of each column: PostgreSQL gets columns as arrays, those alike as one value."""
         kinds = [self._kind(name) for name in names]
         return [f"${at + 1}::{kind}" if at in alike else f"given.k{at}" for at, kind in enumerate(kinds)]
 
-    def _rows(self, names: Sequence[str], alike: Alike) -> str:
+    def _rows(self, names: Sequence[str], alike: Alike = ()) -> str:
         own = [at for at in range(len(names)) if at not in alike]
         arrays = ", ".join(f"${at + 1}::{self._kind(names[at])}[]" for at in own)
         return f"unnest({arrays}) AS given({', '.join(f'k{at}' for at in own)})"
@@ -135,40 +136,40 @@ class TableSql:
         return f"{self._insert_head(alike)} ON CONFLICT ({', '.join(keys)}) DO {action}"
 
     @cache  # noqa: B019
-    def update(self, by: tuple[str, ...], columns: tuple[str, ...], alike: Alike = ()) -> str:
+    def update(self, by: tuple[str, ...], columns: tuple[str, ...]) -> str:
         """Set `columns` of every row that its `by` columns name."""
         if not self.is_postgres:
             sets = ", ".join(f"{name} = ?" for name in columns)
-            return f"UPDATE {self.name} SET {sets} WHERE {self._on(by, alike)}"  # noqa: S608
-        given = self._given((*by, *columns), alike)[len(by) :]
+            return f"UPDATE {self.name} SET {sets} WHERE {self._on(by)}"  # noqa: S608
+        given = self._given((*by, *columns))[len(by) :]
         sets = ", ".join(f"{name} = {value}" for name, value in zip(columns, given, strict=True))
-        source = self._rows((*by, *columns), alike)
-        return f"UPDATE {self.name} SET {sets} FROM {source} WHERE {self._on(by, alike)}"  # noqa: S608
+        source = self._rows((*by, *columns))
+        return f"UPDATE {self.name} SET {sets} FROM {source} WHERE {self._on(by)}"  # noqa: S608
 
-    def _on(self, by: tuple[str, ...], alike: Alike) -> str:
+    def _on(self, by: tuple[str, ...]) -> str:
         if self.is_postgres:
-            given = zip(by, self._given(by, alike), strict=True)
+            given = zip(by, self._given(by), strict=True)
             return " AND ".join(f"{self.name}.{name} = {value}" for name, value in given)
         return " AND ".join(f"{name} = ?" for name in by)
 
     @cache  # noqa: B019
-    def fetch(self, by: tuple[str, ...], lock: str, *, keys_only: bool = False, alike: Alike = ()) -> str:
+    def fetch(self, by: tuple[str, ...], lock: str, *, keys_only: bool = False) -> str:
         """Read all rows whose `by` columns match, or only their primary keys; `lock` is '', 'wait' or 'skip'."""
         read = self.table.primary_key.columns if keys_only else self.table.columns
         names = ", ".join(f"{self.name}.{column.name}" for column in read)
-        on = self._on(by, alike)
+        on = self._on(by)
         if not self.is_postgres:
             return f"SELECT {names} FROM {self.name} WHERE {on}"  # noqa: S608
         order = ", ".join(f"{self.name}.{name}" for name in primary_key(self.table))
         tail = {"": "", "wait": " FOR UPDATE OF {}", "skip": " FOR UPDATE OF {} SKIP LOCKED"}[lock].format(self.name)
-        return f"SELECT {names} FROM {self.name} JOIN {self._rows(by, alike)} ON {on} ORDER BY {order}{tail}"  # noqa: S608
+        return f"SELECT {names} FROM {self.name} JOIN {self._rows(by)} ON {on} ORDER BY {order}{tail}"  # noqa: S608
 
     @cache  # noqa: B019
-    def delete(self, by: tuple[str, ...], alike: Alike = ()) -> str:
+    def delete(self, by: tuple[str, ...]) -> str:
         """Delete all rows whose `by` columns match, giving back the primary keys of those that were there."""
         back = ", ".join(f"{self.name}.{name}" for name in primary_key(self.table))
-        using = f" USING {self._rows(by, alike)}" if self.is_postgres else ""
-        return f"DELETE FROM {self.name}{using} WHERE {self._on(by, alike)} RETURNING {back}"  # noqa: S608
+        using = f" USING {self._rows(by)}" if self.is_postgres else ""
+        return f"DELETE FROM {self.name}{using} WHERE {self._on(by)} RETURNING {back}"  # noqa: S608
 
     @cache  # noqa: B019
     def key_into(self, by: tuple[str, ...]) -> Converters:

@@ -13,6 +13,7 @@ from services.loyalty.service import loyalty
 from services.notifications.service import notifications
 from services.scoring.service import scoring
 from shared.bus.base import Record
+from shared.runtime import collect_seldom
 from shared.service import Service
 from tests.bench.bare import BarePostgres, BareSqlite
 from tests.bench.copying import Copied, copied, filled
@@ -87,6 +88,7 @@ async def _rounds(service: Service, make: Make, url: str, server: int) -> list[R
             await world.publish(*set_up())
             await world.settle()
             take, own = world.of(service.name).inbox.take, url.format(service=service.name)
+            collect_seldom()  # as any process of ours does once it has started
             for warm in (take, bare) if service is loyalty else (take,):
                 await warm(make(WARM, 1))
             for number in range(ROUNDS):

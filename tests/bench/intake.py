@@ -12,6 +12,7 @@ from services.ingest.intake import Intake
 from services.ingest.service import ingest
 from services.ingest.setup import Wanted, make_store
 from services.ingest.vault import vault_of
+from shared.runtime import collect_seldom
 from tests.bench.copying import copied, filled
 from tests.bench.cpu import family_seconds, own_seconds
 from tests.bench.figures import Figure, figure, reported
@@ -73,6 +74,7 @@ async def measure(server: Postgres, server_pid: int) -> list[Figure]:
                 running = world.of("ingest")
                 async with running.db.write() as tx:
                     made = await make_store(tx, vault_of(running.settings), Wanted())
+                collect_seldom()
                 rounds, limits = [], []
                 for number in range(ROUNDS):
                     start = number * DELIVERIES

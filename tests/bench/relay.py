@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from services.ingest.service import ingest
 from shared import tx as carrying
 from shared.bus.base import Record
+from shared.runtime import collect_seldom
 from tests.bench.cpu import own_seconds
 from tests.bench.facts import order_events, orders
 from tests.bench.figures import Figure, figure, reported
@@ -51,6 +52,7 @@ async def measure(server: Postgres, kafka: str) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder, databases(server.address) as template:
         bus = f"kafka://{kafka}"
         async with a_world([ingest], Path(folder), database_url=template, bus_url=bus, topic_prefix=prefix) as world:
+            collect_seldom()
             await plain.start()
             try:
                 await _relayed(world, 1)

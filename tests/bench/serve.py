@@ -5,7 +5,6 @@ commit, `each` one transaction for each request.
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -21,7 +20,7 @@ import uvloop
 from services.ingest.service import ingest
 from services.ingest.setup import Wanted, create_account
 from shared import migrate
-from shared.runtime import Runtime
+from shared.runtime import Runtime, collect_seldom
 from shared.settings import Settings
 
 _batch = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -70,9 +69,7 @@ class Bare:
         await receive()
         connection = await asyncpg.connect(self._url)
         self._flushing = asyncio.create_task(self._flush(connection))
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        collect_seldom()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._flushing.cancel()

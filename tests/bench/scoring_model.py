@@ -1,0 +1,123 @@
+"""Fitting and scoring against `lifetimes`, in CPU time: customers a second, and one event with all its scores."""
+
+import asyncio
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from services.scoring.features import add
+from services.scoring.models.buying import BG, MBG
+from services.scoring.models.cards import fit_rhythm
+from services.scoring.models.forecast import Correction
+from services.scoring.models.histories import Column, Histories
+from services.scoring.models.ledger import Ledger
+from services.scoring.scores import score
+from tests.bench.cpu import own_seconds
+from tests.bench.figures import Figure, figure
+from tests.scoring import cdnow
+from tests.scoring.some import SERVED, TODAY, a_purchase, habit_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from lifetimes import BetaGeoFitter  # type: ignore[import-untyped]
+
+ROUNDS = 3
+EVENTS = 3000
+MILLION = 1_000_000
+CORRECTIONS = tuple(Correction(days, days, 0.1, -0.3, -0.1, -0.2, 0.01, 0.05, -0.03) for days in (30, 90, 180, 365))
+Columns = tuple[Column, Column, Column]
+
+
+async def measure() -> list[Figure]:
+    """Run in a process of its own with one thread, as the worker that refits does."""
+    one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command = (sys.executable, "-W", "ignore", "-m", "tests.bench.scoring_model")
+    process = await asyncio.create_subprocess_exec(*command, env=one_thread, stdout=asyncio.subprocess.PIPE)
+    answer, _ = await process.communicate()
+    return msgspec.json.decode(answer, type=list[Figure])
+
+
+def _figures() -> list[Figure]:
+    everybody = _everybody()
+    million = _a_million(everybody)
+    return [
+        figure("fit of 23,570 customers / lifetimes", "model", "customers/s", _fits(everybody), floor=20),
+        figure("fit of 1,000,000 customers / lifetimes", "model", "customers/s", _fits(million, rounds=1), floor=10),
+        figure("expected orders of 1,000,000 / lifetimes", "model", "customers/s", _scores(million), floor=5),
+        figure("event to all scores / one lifetimes figure", "model", "events/s", _events(), floor=4),
+    ]
+
+
+def _everybody() -> Columns:
+    customer, day, value = cdnow.purchases()
+    who = Ledger.of(customer, day, value, np.full(len(day), "USD")).at(int(day.max()) - 273).who
+    return who.x, who.t_x, who.age
+
+
+def _a_million(rows: Columns) -> Columns:
+    """The same customers over and over, each with up to 300 days of silence more."""
+    dice = np.random.default_rng(1)
+    x, t_x, age = (column[dice.integers(0, len(column), MILLION)] for column in (rows[0], rows[1], rows[2]))
+    t_x = np.where(x > 0, np.maximum(t_x, 1.0), 0.0)
+    return x, t_x, np.maximum(age, t_x) + dice.integers(0, 300, MILLION)
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    begun = own_seconds()
+    work()
+    return max(own_seconds() - begun, 1e-6)
+
+
+def _fits(rows: Columns, rounds: int = ROUNDS) -> list[tuple[float, float]]:
+    x, t_x, age = (column.astype(np.int64) for column in rows)
+    many = len(x)
+    return [
+        (
+            many / _seconds(lambda: fit_rhythm(BG, Histories.of_days(x, t_x, age))),
+            many / _seconds(lambda: BetaGeoFitter().fit(*rows)),
+        )
+        for _ in range(rounds)
+    ]
+
+
+def _oracle() -> Any:
+    oracle = BetaGeoFitter()
+    oracle.params_ = dict(zip(("r", "alpha", "a", "b"), SERVED.rhythm, strict=True))
+    return oracle
+
+
+def _scores(rows: Columns) -> list[tuple[float, float]]:
+    model, oracle = MBG(*SERVED.rhythm), _oracle()
+    theirs = oracle.conditional_expected_number_of_purchases_up_to_time
+    return [
+        (
+            MILLION / _seconds(lambda: model.expected_orders_many(*rows, 90.0)),
+            MILLION / _seconds(lambda: theirs(90.0, *rows)),
+        )
+        for _ in range(ROUNDS)
+    ]
+
+
+def _events() -> list[tuple[float, float]]:
+    served = msgspec.structs.replace(SERVED, corrections=CORRECTIONS, units={"EUR": 3000.0})
+    habit, theirs = habit_of(-134, -116, -98, -80, -62), _oracle().conditional_expected_number_of_purchases_up_to_time
+    purchases = [a_purchase(-1, f"ord_{number}", value=1000 + number) for number in range(EVENTS)]
+    return [
+        (
+            EVENTS
+            / _seconds(
+                lambda: [score(add(habit, one), served, TODAY + number) for number, one in enumerate(purchases)]
+            ),
+            EVENTS / _seconds(lambda: [theirs(90.0, 5, 133, 134 + number) for number in range(EVENTS)]),
+        )
+        for _ in range(ROUNDS)
+    ]
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(_figures()))
