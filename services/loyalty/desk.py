@@ -8,6 +8,7 @@ from services.loyalty import budgets, tables, wallets
 from services.loyalty.ledger import Change
 from services.loyalty.programmes import Programme
 from services.loyalty.records import (
+    AuditRow,
     Award,
     Code,
     Entry,
@@ -62,6 +63,7 @@ class Desk(WorkSet):
         self.vouchers = Keyed[Key, Voucher]()
         self.codes = Keyed[Key, Code]()
         self.new_codes = Added[Code]()
+        self.audit = Added[AuditRow]()
         self.versions: dict[str, Versions] = {}
         self.budgets_before: dict[Key, int] = {}
         self.free_codes: dict[Key, Code] = {}
@@ -178,6 +180,7 @@ class Desk(WorkSet):
         await tx.upsert_many(tables.award, self.awards.stored)
         await tx.insert_many(tables.journal, self.transactions.rows)
         await tx.insert_many(tables.entry, self.entries.rows)
+        await tx.insert_many(tables.audit, self.audit.rows)
         if len(await tx.insert_new(tables.program, self.drafts.rows, ("version",))) < len(self.drafts.rows):
             raise Refused("version_conflict", "somebody else changed the programme meanwhile", status=409)
         for account, customer in self.forgotten.rows:

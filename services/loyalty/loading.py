@@ -101,6 +101,7 @@ async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     """What was paid already of what these facts and days may bring: nothing is asked where no rule pays for them."""
     known = [(item, desk.versions[item.account]) for item in work if item.account in desk.versions]
     wanted = {key for item, of in known for key in awarding.keys(item, of, tx.now)}
+    wanted |= {(item.account, item.about) for item in work if isinstance(item, Command) and item.about[:4] == "awd_"}
     for award in await tx.fetch_by_keys(tables.award, wanted, Award):
         desk.awards.loaded((award.account, award.id), award)
 

@@ -29,6 +29,7 @@ Kind = Literal[
     "reverse",
     "adjust",
     "merge",
+    "import",
 ]
 
 
@@ -285,6 +286,18 @@ class RewardRow(msgspec.Struct, frozen=True):
     id: str
     revision: int
     body: Reward
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """Who changed what by the API: the key behind a call, what it did to what."""
+
+    account: str
+    id: str
+    at: datetime
+    key: str
+    action: str
+    subject: str
+    customer: str
 
 
 class Stock(msgspec.Struct, frozen=True, gc=False):

@@ -54,6 +54,9 @@ loyalty = Service(
         "/v1/ratings",
         "/v1/rewards",
         "/v1/vouchers",
+        "/v1/reports",
+        "/v1/imports",
+        "/v1/audit-events",
     ),
     audit=books.audit,
 )

@@ -180,6 +180,18 @@ voucher = Table(
     Index("voucher_customer", "account", "customer", "id"),
 )
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("at", Instant(), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("customer", Text, nullable=False),
+)
+
 program = Table(
     "program",
     metadata,

@@ -4,9 +4,10 @@ from fastapi import APIRouter
 
 from services.loyalty.routes.members import router as members
 from services.loyalty.routes.programmes import router as programmes
+from services.loyalty.routes.reports import router as reports
 from services.loyalty.routes.rewards import router as rewards
 from services.loyalty.routes.spending import router as spending
 
 router = APIRouter(tags=["loyalty"])
-for part in (members, spending, rewards, programmes):
+for part in (members, spending, rewards, programmes, reports):
     router.include_router(part)

@@ -1,14 +1,17 @@
 """What a member owns: balance, tier, lots, transactions."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
 
-from services.loyalty import tables, views, wallets
+from fastapi import APIRouter, Query, Request, Response
+
+from services.loyalty import member_page, tables, views, wallets, words
 from services.loyalty.routes.base import Cursor, Limit, Name, living
 from services.loyalty.versions import versions_of
 from shared.access import MemberOrServer
 from shared.web import answer, reading
 
 router = APIRouter()
+Spoken = Annotated[str, Query(max_length=20)]
 
 
 @router.get("/v1/members/{customer}")
@@ -20,6 +23,15 @@ async def get_member(request: Request, customer: Name, caller: MemberOrServer) -
         programmes = await versions_of(reader, [caller.account])
         programme = programmes[caller.account].at(reader.now) if programmes else None
         return answer(views.member_view(named, found[0] if found else None, programme, reader.now))
+
+
+@router.get("/v1/members/{customer}/page")
+async def get_page(request: Request, customer: Name, caller: MemberOrServer, language: Spoken = "") -> Response:
+    """All that a member's page shows: wallet, what expires soon, tier and way to the next, history, rewards."""
+    named = await living(request, caller, customer)
+    spoken = words.language_of(language, request.headers.get("accept-language", ""))
+    async with reading(request) as reader:
+        return answer(await member_page.page(reader, caller.account, named, spoken))
 
 
 @router.get("/v1/members/{customer}/transactions")

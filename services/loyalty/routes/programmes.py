@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from services.loyalty import drafts, explaining, files, tables, wallets
+from services.loyalty.auditing import audited
 from services.loyalty.earning import Shop
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Member, Rating
@@ -95,7 +96,9 @@ async def put_program(request: Request, program: Name, body: dict[str, Any], cal
         request,
         caller=caller,
         customer="",
-        judge=lambda command, desk: drafts.put(command, desk, program, draft, match),
+        judge=audited(
+            caller, "programme", program, lambda command, desk: drafts.put(command, desk, program, draft, match)
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from services.loyalty import drafts, rewards, shelf
+from services.loyalty.auditing import audited
 from services.loyalty.catalogue import Reward
 from services.loyalty.desk import Desk
 from services.loyalty.records import Voucher
@@ -82,7 +83,7 @@ async def _put(request: Request, caller: Caller, name: str, body: dict[str, Any]
         request,
         caller=caller,
         customer="",
-        judge=lambda command, desk: rewards.put(command, desk, name, reward, stock),
+        judge=audited(caller, "reward", name, lambda command, desk: rewards.put(command, desk, name, reward, stock)),
         status=status,
         about=name,
     )
@@ -95,7 +96,9 @@ async def restock(request: Request, reward: Name, body: StockBody, caller: Serve
         request,
         caller=caller,
         customer="",
-        judge=lambda command, desk: rewards.restock(command, desk, reward, body.change),
+        judge=audited(
+            caller, "stock", reward, lambda command, desk: rewards.restock(command, desk, reward, body.change)
+        ),
         about=reward,
     )
 
@@ -107,7 +110,9 @@ async def import_codes(request: Request, reward: Name, body: CodesBody, caller: 
         request,
         caller=caller,
         customer="",
-        judge=lambda command, desk: rewards.fill_pool(command, desk, reward, body.codes),
+        judge=audited(
+            caller, "codes", reward, lambda command, desk: rewards.fill_pool(command, desk, reward, body.codes)
+        ),
         about=reward,
     )
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from services.loyalty import holds, redemptions, tables, views
+from services.loyalty.auditing import audited
 from services.loyalty.desk import Desk
 from services.loyalty.records import Hold, Redemption, Transaction
 from services.loyalty.redemptions import Basket
@@ -105,7 +106,9 @@ async def reverse(request: Request, redemption: Name, caller: ServerKey, body: R
         request,
         caller=caller,
         customer=found[0].customer,
-        judge=lambda command, desk: redemptions.reverse(command, desk, redemption),
+        judge=audited(
+            caller, "reverse", redemption, lambda command, desk: redemptions.reverse(command, desk, redemption)
+        ),
         about=redemption,
     )
 
@@ -159,8 +162,13 @@ async def adjust(request: Request, body: AdjustBody, caller: ServerKey) -> Respo
         request,
         caller=caller,
         customer=await customer_of(request, caller, body.customer),
-        judge=lambda command, desk: redemptions.adjust(
-            command, desk, body.points, body.reason, body.actor, qualifies=body.qualifies
+        judge=audited(
+            caller,
+            "adjust",
+            body.customer,
+            lambda command, desk: redemptions.adjust(
+                command, desk, body.points, body.reason, body.actor, qualifies=body.qualifies
+            ),
         ),
         status=201,
     )

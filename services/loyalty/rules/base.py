@@ -1,6 +1,6 @@
 """What an earning rule is: its conditions, its place among the others, and which lines of an order it looks at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -64,7 +64,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A rule says what earns how many points, as a pure function; it never sees a database.
 
     Conditions: a window of time, tiers, segments. Of the rules with the same `group` that bring anything only the one
-    of the highest `priority` counts, the earlier one where they are equal. `cap` limits it for each member.
+    of the highest `priority` counts, the earlier one where they are equal. `cap` limits it for each member; `texts`
+    say by language what a member reads of it in the history.
     """
 
     name: Word = ""
@@ -75,6 +76,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     segments: frozenset[str] = frozenset()
     without_segments: frozenset[str] = frozenset()
     cap: Cap | None = None
+    texts: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     on: ClassVar[tuple[type[Fact], ...]] = ()
 

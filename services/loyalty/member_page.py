@@ -1,0 +1,163 @@
+"""All that a shop's page or header shows of a member, in one read."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import bindparam, func, select
+
+from services.loyalty import shelf, tables, views, wallets, words
+from services.loyalty.catalogue import Reward
+from services.loyalty.programmes import Programme
+from services.loyalty.records import Award, RewardRow, Transaction
+from services.loyalty.versions import versions_of
+from services.loyalty.views import MemberView
+from services.loyalty.words import Language
+from shared.db import Query, Reader
+
+RECENT = 10
+MOST_REWARDS = 100
+_lot, _journal = tables.lot, tables.journal
+EXPIRING = Query(
+    select(func.coalesce(func.sum(_lot.c.remaining), 0), func.min(_lot.c.expires_at)).where(
+        _lot.c.account == bindparam("account"),
+        _lot.c.customer == bindparam("customer"),
+        _lot.c.open,
+        _lot.c.state == "available",
+        _lot.c.expires_at <= bindparam("horizon"),
+    )
+)
+HISTORY = Query(
+    select(*_journal.columns)
+    .where(
+        _journal.c.account == bindparam("account"),
+        _journal.c.customer == bindparam("customer"),
+        _journal.c.points != 0,
+    )
+    .order_by(_journal.c.id.desc())
+    .limit(bindparam("most"))
+)
+
+
+class Expiring(msgspec.Struct, frozen=True):
+    """Points that expire within the programme's notice, the first of them at `first_at`."""
+
+    points: int
+    first_at: datetime | None
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """One line of the history."""
+
+    at: datetime
+    day: str
+    words: str
+    points: int
+
+
+class Reachable(msgspec.Struct, frozen=True, kw_only=True):
+    """A reward at this member's price; `missing` points until it is within reach."""
+
+    id: str
+    name: str
+    kind: str
+    price: int
+    missing: int
+    remaining: int | None
+
+
+class MemberPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A member's page: the wallet, what expires soon, how far the next tier is, what happened, what can be had."""
+
+    language: str
+    member: MemberView
+    tier_percent: int
+    next_tier_percent: int | None
+    progress_percent: int
+    expiring: Expiring
+    history: tuple[Happened, ...]
+    rewards: tuple[Reachable, ...]
+
+
+async def page(reader: Reader, account: str, customer: str, language: Language) -> MemberPage:
+    """The page of a member; somebody who is not known yet sees an empty wallet and what can be had."""
+    found = await reader.fetch_by_keys(tables.member, [(account, customer)], wallets.member_of)
+    versions = (await versions_of(reader, [account])).get(account)
+    programme = None if versions is None else versions.at(reader.now)
+    member = found[0] if found else None
+    view = views.member_view(customer, member, programme, reader.now)
+    tier, following = _percents(view, programme)
+    return MemberPage(
+        language=language,
+        member=view,
+        tier_percent=tier,
+        next_tier_percent=following,
+        progress_percent=_progress(view),
+        expiring=await _expiring(reader, account, customer, programme),
+        history=await _history(reader, account, customer, programme, language) if member else (),
+        rewards=await _rewards(reader, account, view, language),
+    )
+
+
+def _percents(view: MemberView, programme: Programme | None) -> tuple[int, int | None]:
+    if programme is None:
+        return 100, None
+    ladder = programme.ladder
+    level = ladder.level_of(view.tier)
+    above = ladder.tiers[level + 1 : level + 2]
+    return ladder.tiers[level].percent, above[0].percent if above else None
+
+
+def _progress(view: MemberView) -> int:
+    """The way to the next tier in whole percent; 100 at the top."""
+    if view.next_tier is None:
+        return 100
+    return min(99, max(0, view.qualifying) * 100 // view.next_tier.threshold)
+
+
+async def _expiring(reader: Reader, account: str, customer: str, programme: Programme | None) -> Expiring:
+    horizon = reader.now + timedelta(days=0 if programme is None else programme.notice_days)
+    row = await reader.fetch_one(EXPIRING, account=account, customer=customer, horizon=horizon)
+    return Expiring(0, None) if row is None or not row[0] else Expiring(int(row[0]), row[1])
+
+
+async def _history(
+    reader: Reader, account: str, customer: str, programme: Programme | None, language: Language
+) -> tuple[Happened, ...]:
+    rows = [Transaction(*row) for row in await reader.fetch(HISTORY, account=account, customer=customer, most=RECENT)]
+    causes = {(account, row.cause) for row in rows if row.kind == "award"}
+    rules = {award.id: award.rule for award in await reader.fetch_by_keys(tables.award, causes, Award)}
+    known = {} if programme is None else {rule.called: rule for rule in programme.rules}
+    told = []
+    for row in rows:
+        named = rules.get(row.cause, "")
+        rule = known.get(named)
+        kind = str(rule.__struct_config__.tag) if rule is not None else named
+        said = words.told(row.kind, kind, {} if rule is None else rule.texts, language)
+        day = words.day_in_words(row.occurred_at, "UTC" if programme is None else programme.zone, language)
+        told.append(Happened(row.occurred_at, day, said, row.points))
+    return tuple(told)
+
+
+async def _rewards(reader: Reader, account: str, view: MemberView, language: Language) -> tuple[Reachable, ...]:
+    """What is offered to this member, the cheapest first."""
+    rows = [RewardRow(*row) for row in await reader.fetch(shelf.REWARDS, account=account, after="", most=MOST_REWARDS)]
+    offered = [row for row in rows if row.body.active and (not row.body.tiers or view.tier in row.body.tiers)]
+    shown = [_reachable(one.id, one.reward, one.remaining, view, language) for one in await _left(reader, offered)]
+    return tuple(sorted(shown, key=lambda one: (one.price, one.id)))
+
+
+async def _left(reader: Reader, rows: Sequence[RewardRow]) -> list[shelf.RewardView]:
+    return [one for one in await shelf.views(reader, rows) if one.remaining != 0]
+
+
+def _reachable(name: str, reward: Reward, remaining: int | None, view: MemberView, language: Language) -> Reachable:
+    price = reward.price_for(view.tier)
+    return Reachable(
+        id=name,
+        name=reward.texts.get(language, reward.name),
+        kind=reward.kind,
+        price=price,
+        missing=max(0, price - view.available),
+        remaining=remaining,
+    )

@@ -1,0 +1,167 @@
+"""What the programme owes: points outstanding by age and expiry, to the point what the ledger says, at any moment."""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Select, and_, bindparam, case, func, select
+
+from services.loyalty import tables
+from services.loyalty.programmes import Programme
+from services.loyalty.records import AVAILABLE, EXPIRED, HELD, ISSUER, PENDING, REDEEMED, WRITTEN_OFF
+from shared.db import Query, Reader
+
+Clock = Literal["recorded", "occurred"]
+AGES = (30, 90, 180, 365)
+AHEAD = (30, 90, 180, 365)
+PPM = 1_000_000
+_entry, _journal, _lot = tables.entry, tables.journal, tables.lot
+_written = _entry.join(_journal, and_(_journal.c.account == _entry.c.account, _journal.c.id == _entry.c.txn))
+_moments = {"recorded": _journal.c.recorded_at, "occurred": _journal.c.occurred_at}
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """Points whose age or remaining life is up to so many days (None: longer, or never)."""
+
+    up_to_days: int | None
+    points: int
+
+
+class Liability(msgspec.Struct, frozen=True, kw_only=True):
+    """What members own at a moment and what became of all points ever issued.
+
+    `outstanding` = available + pending + held - owed_back = issued - redeemed - expired - written_off; `reconciles`
+    says so, and that the lots of `by_age` and of `by_expiry` hold available + pending. `worth` is in minor units.
+    Rates are in millionths of what was issued.
+    """
+
+    at: datetime
+    issued: int
+    redeemed: int
+    expired: int
+    written_off: int
+    available: int
+    pending: int
+    held: int
+    owed_back: int
+    outstanding: int
+    reconciles: bool
+    by_age: tuple[Bucket, ...]
+    by_expiry: tuple[Bucket, ...]
+    breakage_ppm: int
+    redemption_ppm: int
+    worth: int | None
+    currency: str
+
+
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
+    """A wallet at a moment, both sides of it; `sum` is zero."""
+
+    customer: str
+    at: datetime
+    by: str
+    sides: dict[str, int]
+    sum: int
+
+
+def _sides(clock: Clock) -> Select[Any]:
+    total = select(_entry.c.side, func.sum(_entry.c.points)).select_from(_written)
+    return total.where(_entry.c.account == bindparam("account"), _moments[clock] <= bindparam("at")).group_by(
+        _entry.c.side
+    )
+
+
+def _by_lot(account: str, at: datetime) -> Select[Any]:
+    """Points that lots hold at a moment, by the numbers of the buckets of their age and of their remaining life."""
+    ages = [at - timedelta(days=days) for days in AGES]
+    lives = [at + timedelta(days=days) for days in AHEAD]
+    age = case(*((_lot.c.accrued_at > bound, n) for n, bound in enumerate(ages)), else_=len(AGES))
+    never = (_lot.c.expires_at.is_(None), len(AHEAD))
+    life = case(never, *((_lot.c.expires_at <= bound, n) for n, bound in enumerate(lives)), else_=len(AHEAD))
+    held = (
+        select(_entry.c.lot, func.sum(_entry.c.points).label("points"))
+        .select_from(_written)
+        .where(_entry.c.account == account, _entry.c.side.in_((PENDING, AVAILABLE)), _entry.c.lot != "")
+        .where(_journal.c.recorded_at <= at)
+        .group_by(_entry.c.lot)
+        .subquery()
+    )
+    placed = (
+        select(age.label("age"), life.label("life"), held.c.points)
+        .select_from(held.join(_lot, and_(_lot.c.account == account, _lot.c.id == held.c.lot)))
+        .subquery()
+    )
+    return select(placed.c.age, placed.c.life, func.sum(placed.c.points)).group_by(placed.c.age, placed.c.life)
+
+
+DEBT = Query(
+    select(func.coalesce(func.sum(_entry.c.points), 0))
+    .select_from(_written)
+    .where(
+        _entry.c.account == bindparam("account"),
+        _entry.c.side == AVAILABLE,
+        _entry.c.lot == "",
+        _journal.c.recorded_at <= bindparam("at"),
+    )
+)
+SIDES: dict[Clock, Query] = {clock: Query(_sides(clock)) for clock in ("recorded", "occurred")}
+WALLET: dict[Clock, Query] = {
+    clock: Query(_sides(clock).where(_journal.c.customer == bindparam("customer")))
+    for clock in ("recorded", "occurred")
+}
+
+
+async def liability(reader: Reader, account: str, programme: Programme, at: datetime) -> Liability:
+    """The account's liability as recorded until a moment."""
+    sides = await _totals(reader, SIDES["recorded"], account=account, at=at)
+    rows = await reader.fetch(_by_lot(account, at))
+    debt = await reader.fetch_one(DEBT, account=account, at=at)
+    owed = 0 if debt is None else -int(debt[0])
+    return _liability(sides, [(int(a), int(b), int(c)) for a, b, c in rows], owed, programme, at)
+
+
+async def balance(reader: Reader, account: str, customer: str, at: datetime, by: Clock) -> Balance:
+    """A wallet at a moment: as recorded until then, or by what had occurred until then as we know now."""
+    sides = await _totals(reader, WALLET[by], account=account, customer=customer, at=at)
+    return Balance(customer=customer, at=at, by=by, sides=sides, sum=sum(sides.values()))
+
+
+async def _totals(reader: Reader, query: Query, **params: Any) -> dict[str, int]:
+    sides = dict.fromkeys((ISSUER, PENDING, AVAILABLE, HELD, REDEEMED, EXPIRED, WRITTEN_OFF), 0)
+    return sides | {side: int(points) for side, points in await reader.fetch(query, **params)}
+
+
+def _liability(
+    sides: dict[str, int], lots: list[tuple[int, int, int]], owed: int, programme: Programme, at: datetime
+) -> Liability:
+    issued = -sides[ISSUER]
+    outstanding = sides[AVAILABLE] + sides[PENDING] + sides[HELD]
+    rest = issued - sides[REDEEMED] - sides[EXPIRED] - sides[WRITTEN_OFF]
+    in_lots = sum(points for _, _, points in lots)
+    payment = programme.payment
+    return Liability(
+        at=at,
+        issued=issued,
+        redeemed=sides[REDEEMED],
+        expired=sides[EXPIRED],
+        written_off=sides[WRITTEN_OFF],
+        available=sides[AVAILABLE] + owed,
+        pending=sides[PENDING],
+        held=sides[HELD],
+        owed_back=owed,
+        outstanding=outstanding,
+        reconciles=outstanding == rest and in_lots == sides[AVAILABLE] + owed + sides[PENDING],
+        by_age=_buckets(AGES, [(age, points) for age, _, points in lots]),
+        by_expiry=_buckets(AHEAD, [(life, points) for _, life, points in lots]),
+        breakage_ppm=sides[EXPIRED] * PPM // issued if issued > 0 else 0,
+        redemption_ppm=sides[REDEEMED] * PPM // issued if issued > 0 else 0,
+        worth=None if payment is None else outstanding * payment.worth // payment.points,
+        currency=programme.currency,
+    )
+
+
+def _buckets(days: tuple[int, ...], found: list[tuple[int, int]]) -> tuple[Bucket, ...]:
+    sums = [0] * (len(days) + 1)
+    for number, points in found:
+        sums[number] += points
+    return tuple(Bucket(up_to, points) for up_to, points in zip((*days, None), sums, strict=True))

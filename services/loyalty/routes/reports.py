@@ -1,0 +1,70 @@
+"""For the shop: what the programme owes, balances at past moments, who changed what, balances from elsewhere."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from services.loyalty import auditing, imports, reports
+from services.loyalty.routes.base import Cursor, Limit, Name, living
+from services.loyalty.versions import versions_of
+from shared.access import MemberOrServer, ServerKey, customer_of
+from shared.errors import not_found
+from shared.web import answer, reading, running_of
+
+router = APIRouter()
+NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
+CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
+At = Annotated[datetime | None, Query()]
+
+
+@router.get("/v1/reports/liability")
+async def get_liability(request: Request, caller: ServerKey, at: At = None) -> Response:
+    """Points outstanding by age and expiry, breakage and redemption rate, as recorded until `at` (now)."""
+    async with reading(request) as reader:
+        versions = (await versions_of(reader, [caller.account])).get(caller.account)
+        if versions is None:
+            raise not_found("program", "of this account")
+        moment = at or reader.now
+        return answer(await reports.liability(reader, caller.account, versions.at(moment), moment))
+
+
+@router.get("/v1/members/{customer}/balance")
+async def get_balance(
+    request: Request,
+    customer: Name,
+    caller: MemberOrServer,
+    at: At = None,
+    clock: Literal["recorded", "occurred"] = "recorded",
+) -> Response:
+    """A wallet at a past moment, both sides of it: as recorded until then, or by what had occurred until then."""
+    named = await living(request, caller, customer)
+    async with reading(request) as reader:
+        return answer(await reports.balance(reader, caller.account, named, at or reader.now, clock))
+
+
+@router.get("/v1/audit-events")
+async def list_audit(request: Request, caller: ServerKey, limit: Limit = 50, cursor: Cursor = "") -> Response:
+    """What was changed by the API and by which key, the newest first."""
+    async with reading(request) as reader:
+        return answer(await auditing.page_of(reader, caller.account, limit, cursor))
+
+
+@router.post("/v1/imports/balances", openapi_extra={**NATURAL, **CSV})
+async def import_balances(request: Request, caller: ServerKey) -> Response:
+    """Enter balances from another system, a CSV file of lots; each row's `reference` makes it count once.
+
+    Columns: customer, points, reference, accrued_at, expires_at, available_at, qualifies.
+    """
+    text = (await request.body()).decode("utf-8", "replace")
+    rows = [(await customer_of(request, caller, row.customer), row) for row in imports.read(text)]
+    running, new = running_of(request), 0
+    async with reading(request) as reader:
+        calls = imports.commands(caller.account, rows, reader.now)
+    for command, row in calls:
+        judge = auditing.audited(caller, "import", row.reference, partial(imports.take, row=row))
+        async with running.db.write() as tx:
+            new += await running.command(tx, command, judge)
+    running.relay.news.set()
+    return answer({"rows": len(rows), "imported": new, "known": len(rows) - new})
