@@ -167,7 +167,7 @@ def test_a_mail_server_that_fails_in_every_way_gets_no_mail_twice(tmp_path: Path
     mailbox = Mailbox(tmp_path, smtp_server)
     house = House(tmp_path, {"smtp_url": f"smtp://127.0.0.1:{smtp_server.port}"})
     try:
-        with played(house, mailbox, Trade(10, customers=16)) as drama:
+        with played(house, mailbox, Trade(7, customers=16)) as drama:
             smtp_server.answers("MAIL", "421 busy", Act.DROP)
             smtp_server.answers("RCPT", "454 later", Act.DROP)
             smtp_server.answers("DATA", "451 try again", Act.DROP, Act.KEEP_AND_DROP, "421 closing")

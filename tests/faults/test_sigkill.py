@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.days import ALL_IS_RIPE, CARTS, LAST_TRIES, LOTS
+from tests.faults.days import ALL_IS_RIPE, CARTS, LAST_TRIES, LOTS, MOMENTS
 from tests.faults.drama import Drama, played
 from tests.faults.house import House
 from tests.faults.mailbox import Mailbox
@@ -29,8 +29,8 @@ def killed_at_random(drama: Drama, *, trading: int, moments: Sequence[datetime],
 
 
 def test_killed_at_random_nothing_is_lost_or_doubled(house: House, mailbox: Mailbox) -> None:
-    with played(house, mailbox, Trade(1, customers=12)) as drama:
-        killed_at_random(drama, trading=3, moments=[LAST_TRIES, ALL_IS_RIPE], redeeming=1)
+    with played(house, mailbox, Trade(7, customers=16)) as drama:
+        killed_at_random(drama, trading=3, moments=MOMENTS, redeeming=1)
 
 
 @pytest.mark.faults
