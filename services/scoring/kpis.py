@@ -43,7 +43,7 @@ class Month(msgspec.Struct, frozen=True):
 
 
 class Sales(msgspec.Struct, frozen=True):
-    """Counted purchases as columns: customer (from 0, -1 for a guest), local ordinal day, net in minor units, currency."""
+    """Counted purchases as columns: customer (from 0, -1 for a guest), ordinal day, net in minor units, currency."""
 
     customer: NDArray[np.int64]
     day: NDArray[np.int64]

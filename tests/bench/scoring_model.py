@@ -62,9 +62,8 @@ def _everybody() -> Columns:
 def _a_million(rows: Columns) -> Columns:
     """The same customers over and over, each with up to 300 days of silence more."""
     dice = np.random.default_rng(1)
-    x, t_x, age = (column[dice.integers(0, len(column), MILLION)] for column in (rows[0], rows[1], rows[2]))
-    t_x = np.where(x > 0, np.maximum(t_x, 1.0), 0.0)
-    return x, t_x, np.maximum(age, t_x) + dice.integers(0, 300, MILLION)
+    drawn = dice.integers(0, len(rows[0]), MILLION)
+    return rows[0][drawn], rows[1][drawn], rows[2][drawn] + dice.integers(0, 300, MILLION)
 
 
 def _seconds(work: Callable[[], Any]) -> float:

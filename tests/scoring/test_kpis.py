@@ -1,6 +1,7 @@
 """Company figures by month, against small cases worked out by hand and a slow reading of the definitions."""
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -87,3 +88,9 @@ def test_orders_of_guests_are_revenue_but_nobodys() -> None:
 
 def test_each_figure_has_its_definition() -> None:
     assert set(DEFINITIONS) == set(Month.__struct_fields__) - {"month", "orders"}
+
+
+def test_the_page_says_what_the_figures_say() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text()
+    for name, text in DEFINITIONS.items():
+        assert f"| `{name}` | {text} |" in page

@@ -13,7 +13,6 @@ from tests.scoring import cdnow
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import pandas as pd
     from lifetimes import BetaGeoFitter, GammaGammaFitter, ModifiedBetaGeoFitter  # type: ignore[import-untyped]
 
 ROWS = np.array(
@@ -26,7 +25,7 @@ FITTERS = [(BG, BetaGeoFitter), (MBG, ModifiedBetaGeoFitter)]
 def oracle_of(model: BuyingModel, fitter: type[Any]) -> Any:
     """Theirs with our parameters."""
     oracle = fitter()
-    oracle.params_ = pd.Series({name: getattr(model, name) for name in ("r", "alpha", "a", "b")})
+    oracle.params_ = {name: getattr(model, name) for name in ("r", "alpha", "a", "b")}
     return oracle
 
 
@@ -58,7 +57,7 @@ def test_gamma_gamma_is_theirs() -> None:
     spend = cdnow.repeat_spend()
     model, _ = fit_purse(spend, prior=None)
     oracle = GammaGammaFitter()
-    oracle.params_ = pd.Series({"p": model.p, "q": model.q, "v": model.v})
+    oracle.params_ = {"p": model.p, "q": model.q, "v": model.v}
     theirs = np.asarray(oracle.conditional_expected_average_profit(spend.orders, spend.mean))
     ours = [model.expected_value(n, n * mean) for n, mean in zip(spend.orders, spend.mean, strict=True)]
     assert ours == pytest.approx(theirs, rel=1e-9)

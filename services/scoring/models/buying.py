@@ -76,9 +76,7 @@ class BuyingModel:
 
     def orders_if_alive(self, x: float, age: float, horizons: Column) -> Column:
         """Expected purchases in the next of each of several horizons of somebody who is still there."""
-        p, weights = beta_points(self.a, self.b + x + self.chances)
-        reach = np.log1p((horizons / (self.alpha + age))[:, None] * p)
-        return np.asarray(np.expm1(reach * -(self.r + x)) @ (weights / -p))
+        return self._reached(x, horizons / (self.alpha + age))
 
     def discounted_orders(self, x: float, t_x: float, age: float, horizon: float, rate: float) -> float:
         """Expected purchases in the next horizon, each worth exp(-rate * time until it); rate per unit of time."""
@@ -100,14 +98,17 @@ class BuyingModel:
 
     def expected_orders_many(self, x: Column, t_x: Column, age: Column, horizon: float) -> Column:
         """`expected_orders` of many customers at once, each distinct (x, age) worked out once."""
-        pairs, place = np.unique(x + 1j * age, return_inverse=True)
-        answers = np.empty(len(pairs))
-        for count in np.unique(pairs.real):
-            rows = pairs.real == count
-            p, weights = beta_points(self.a, self.b + float(count) + self.chances)
-            reach = np.log1p(horizon / (self.alpha + pairs.imag[rows])[:, None] * p)
-            answers[rows] = (-np.expm1(-(self.r + count) * reach) / p) @ weights
-        return np.asarray(self.p_alive_many(x, t_x, age) * answers[place])
+        answers = np.empty(len(x))
+        order = np.argsort(x, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(x[order])) + 1) if len(x) else ():
+            ages, place = np.unique(age[rows], return_inverse=True)
+            answers[rows] = self._reached(float(x[rows[0]]), horizon / (self.alpha + ages))[place]
+        return np.asarray(self.p_alive_many(x, t_x, age) * answers)
+
+    def _reached(self, x: float, spans: Column) -> Column:
+        """Of somebody who is still there, in spans of time measured in alpha plus her age."""
+        p, weights = beta_points(self.a, self.b + x + self.chances)
+        return np.asarray(np.expm1(np.log1p(spans[:, None] * p) * -(self.r + x)) @ (weights / -p))
 
 
 class BG(BuyingModel):
