@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from services.ingest import tables
+from services.ingest.desk import REDACTED
 from services.ingest.reprocessing import reprocess
 from services.ingest.store_erasure import MOST_CUSTOMERS
 from shared.events.ingest import CustomerErased
@@ -69,9 +70,13 @@ async def test_shop_redact_forgets_whom_only_this_store_knows(world: World, shop
         (second, {"id": "c", "email": "second@example.com"}),
     ):
         assert (await world.post("/v1/events", spoken_of(store, who), headers=whole)).status_code == 200
+    shared = shopify_order(1002, at=world.now, email="both@example.com", customer={"id": "b1"})
+    await shop.shopify("orders/create", shared)
     await world.settle()
     await shop.shopify("shop/redact", {"shop_id": 1})
     await world.passes(minutes=5)
+    told = select(tables.delivery.c.raw).where(tables.delivery.c.source == shop.made.shopify_source)
+    assert {raw for (raw,) in await world.rows("ingest", told)} == {REDACTED}
     assert await who_is_left(world) == {"b1", "b2", "both@example.com", "c", "second@example.com"}
     assert len(await world.facts("ingest", CustomerErased)) == 2
     for verdict in ("translated", "dropped", "suppressed"):
