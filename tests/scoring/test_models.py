@@ -13,7 +13,7 @@ from scipy.stats import beta
 
 from services.scoring.models.buying import BG, MBG, BuyingModel
 from services.scoring.models.cards import MODELS, PURSE, RHYTHM, Status, fit_purse, fit_rhythm, prior_rhythm
-from services.scoring.models.histories import Column, Histories
+from services.scoring.models.histories import Column, Histories, distinct_pairs
 from services.scoring.models.likelihood import Likelihood
 from services.scoring.models.spending import Spend
 from tests.scoring import cdnow
@@ -154,6 +154,15 @@ def test_equal_rows_are_counted_once(rows: list[tuple[int, int, int]]) -> None:
     assert compressed.customers == len(rows)
     assert len(compressed.x) == len({tuple(row) for row in rows})
     assert compressed.mean_age == pytest.approx((t_x + quiet).mean())
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0.0, 1.0, 7.5, 300.0])), max_size=30), st.booleans())
+def test_distinct_pairs_with_and_without_sorting(rows: list[tuple[int, float]], whole: bool) -> None:
+    x, age = np.array([(x, np.floor(age) if whole else age) for x, age in rows], dtype=float).reshape(-1, 2).T
+    counts, ages, place = distinct_pairs(x, age)
+    assert sorted({*zip(x, age, strict=True)}) == list(zip(counts, ages, strict=True))
+    assert np.array_equal(counts[place], x)
+    assert np.array_equal(ages[place], age)
 
 
 def some_shop(customers: int, seed: int = 1) -> tuple[NDArray[np.int64], ...]:

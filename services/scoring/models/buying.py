@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from services.scoring.models.histories import Column
+from services.scoring.models.histories import Column, distinct_pairs
 from services.scoring.models.quadrature import beta_points
 
 _STEPS, _SHARES = np.polynomial.legendre.leggauss(8)
@@ -98,12 +98,11 @@ class BuyingModel:
 
     def expected_orders_many(self, x: Column, t_x: Column, age: Column, horizon: float) -> Column:
         """`expected_orders` of many customers at once, each distinct (x, age) worked out once."""
-        answers = np.empty(len(x))
-        order = np.argsort(x, kind="stable")
-        for rows in np.split(order, np.flatnonzero(np.diff(x[order])) + 1) if len(x) else ():
-            ages, place = np.unique(age[rows], return_inverse=True)
-            answers[rows] = self._reached(float(x[rows[0]]), horizon / (self.alpha + ages))[place]
-        return np.asarray(self.p_alive_many(x, t_x, age) * answers)
+        counts, ages, place = distinct_pairs(x, age)
+        answers = np.empty(len(counts))
+        for rows in np.split(np.arange(len(counts)), np.flatnonzero(np.diff(counts)) + 1) if len(counts) else ():
+            answers[rows] = self._reached(float(counts[rows[0]]), horizon / (self.alpha + ages[rows]))
+        return np.asarray(self.p_alive_many(x, t_x, age) * answers[place])
 
     def _reached(self, x: float, spans: Column) -> Column:
         """Of somebody who is still there, in spans of time measured in alpha plus her age."""

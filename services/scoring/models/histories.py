@@ -10,9 +10,25 @@ from numpy.typing import NDArray
 Column = NDArray[np.float64]
 
 _ROOM = 1 << 20  # more days than any shop has been open (2,800 years)
+_TABLE = 1 << 22
 _TAIL = 0.99
 _TAIL_ROOM = 3.0
 _LEAST_CAP = 12.0
+
+
+def distinct_pairs(x: Column, age: Column) -> tuple[Column, Column, NDArray[np.int64]]:
+    """Distinct (x, age) ordered by both, and the place of each row among them; whole days need no sorting."""
+    days = int(age.max(initial=0.0)) + 1
+    size = (int(x.max(initial=0.0)) + 1) * days
+    keys = (x * days + age).astype(np.int64)
+    if size > _TABLE or not (np.array_equal(age, np.floor(age)) and np.array_equal(x, np.floor(x))):
+        pairs, place = np.unique(x + 1j * age, return_inverse=True)
+        return pairs.real, pairs.imag, place
+    there = np.zeros(size, dtype=bool)
+    there[keys] = True
+    places = np.cumsum(there) - 1
+    found = np.flatnonzero(there)
+    return (found // days).astype(float), (found % days).astype(float), places[keys]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
