@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from sqlalchemy import Executable, Table
 
-from shared.clock import Clock
+from shared.clock import Clock, machine_seconds
 from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
 from shared.db.statements import POSTGRES, convert_columns, folded, primary_key, sql_of
@@ -36,6 +36,7 @@ AWAY = (
     asyncpg.exceptions.ReadOnlySQLTransactionError,
 )
 ACQUIRE_SECONDS = 0.8
+START_SECONDS = 20.0  # who starts together with the database waits for it
 SESSION = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s", "timezone": "UTC", "jit": "off"}
 
 
@@ -122,7 +123,16 @@ class Postgres(Database):
         self._opening = asyncio.Lock()
 
     async def open(self) -> None:
-        await self._ready()
+        until = machine_seconds() + START_SECONDS
+        while True:
+            try:
+                await self._ready()
+            except Unavailable:
+                if machine_seconds() > until:
+                    raise
+                await asyncio.sleep(0.2)
+            else:
+                return
 
     async def _ready(self) -> "asyncpg.Pool[Any]":
         async with self._opening:

@@ -1,5 +1,6 @@
 """Kafka, PostgreSQL, the disk or the mail server away for a while: nothing lost, nothing doubled, no mail too many."""
 
+import asyncio
 import json
 import resource
 from collections import defaultdict
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from segment.analytics import Client
 
+from shared.clock import Clock
+from shared.db.postgres import Postgres as Database
 from tests.faults.days import LAST_TRIES, MOMENTS
 from tests.faults.drama import Drama, played
 from tests.faults.house import House
@@ -128,6 +131,19 @@ def test_postgres_away_is_503_at_once_and_clients_that_try_again_lose_nothing(
                 assert [kept["parked"] for kept in books.values()] == [{}] * 4
         finally:
             house.pull_down()
+
+
+@pytest.mark.postgres
+@pytest.mark.xdist_group("real")
+async def test_who_starts_before_the_database_waits_for_it(server: Postgres) -> None:
+    server.stop()
+    database = Database(f"{server.address}/postgres", Clock(), 3)
+    opening = asyncio.create_task(database.open())
+    await asyncio.to_thread(server.start)
+    await opening
+    async with database.read() as reader:
+        assert (await reader.machine_now()).tzinfo is not None
+    await database.close()
 
 
 def are_told_to_come_back(answers: Sequence[Answer], *, at_once: bool) -> None:

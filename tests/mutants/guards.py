@@ -248,4 +248,11 @@ MUTANTS = (
         "return bool(row.account)",
         f"{OUTAGES}test_kafka_away_is_no_outage_and_no_cart_bought_meanwhile_is_reminded_of[5-50]",
     ),
+    Mutant(
+        "PostgreSQL: who starts before it waits",
+        "shared/db/postgres.py",
+        "START_SECONDS = 20.0",
+        "START_SECONDS = -1.0",
+        f"{OUTAGES}test_who_starts_before_the_database_waits_for_it",
+    ),
 )
