@@ -61,6 +61,26 @@ async def test_no_such_user_is_final_suppresses_the_address_and_others_go_on(
     }
 
 
+async def test_a_server_that_is_not_there_yet_is_a_certain_no_and_gets_the_mail_once_it_is(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    async with a_world([notifications], tmp_path, smtp_url=f"smtp://127.0.0.1:{unused_tcp_port}") as world:
+        office = await Office(world).opened()
+        await office.tell(filled())
+        await office.passes(hours=2, minutes=10)
+        assert await office.ledger() == {"cart_reminder": "waiting"}
+        server = SmtpServer()
+        server.port = unused_tcp_port
+        server.start()
+        try:
+            await office.passes(hours=2)
+            assert len(server.mails) == 1
+            assert await office.ledger() == REMINDED
+        finally:
+            await world.of("notifications").loops["hand over"].step()
+            server.stop()
+
+
 async def test_a_recipient_that_the_server_cannot_spell_takes_no_neighbours_along(
     smtp_office: Office, smtp_server: SmtpServer
 ) -> None:

@@ -1,5 +1,6 @@
 """Carts, purchases and lapses as they come in, and the mails that go out, in both modes."""
 
+import pytest
 from sqlalchemy import select
 
 from services.notifications import tables
@@ -184,6 +185,35 @@ async def test_a_purchase_told_late_stops_the_rest_and_flags_what_was_sent(offic
         ("cart_reminder", "late_purchase"),
     ]
     assert (await office.is_balanced())["sent_after_known_purchase"] == 0
+
+
+@pytest.mark.parametrize(
+    ("locale", "subject"),
+    [
+        ("pt-AO", "Deixou algo no seu carrinho em Casa Querencia"),
+        ("es-419", "Has dejado algo en tu cesta de Casa Querencia"),
+        ("en_GB", "You left something in your cart at Casa Querencia"),
+        ("", "Has dejado algo en tu cesta de Casa Querencia"),
+    ],
+)
+async def test_a_mail_is_in_the_persons_language_else_in_the_shops(
+    village_office: Office, locale: str, subject: str
+) -> None:
+    await village_office.tell(profile(after(seconds=1), locale=locale), filled())
+    await village_office.passes(hours=3)
+    assert village_office.subjects == [subject]
+
+
+async def test_an_old_zone_name_counts_and_an_invalid_one_harms_nobody(village_office: Office) -> None:
+    """At 20:30 UTC it is 22:30 in Kyiv and 21:30 in the shop's Madrid."""
+    for who, zone in (("cus_olena", "Europe/Kiev"), ("cus_marvin", "Mars/Olympus")):
+        await village_office.tell(profile(of=who, email=f"{who}@example.com", zone=zone), consent(of=who))
+        await village_office.tell(filled(f"cart_{who}", of=who, at=after(hours=6, minutes=30)))
+    await village_office.passes(hours=9)
+    assert [str(mail["To"]) for mail in village_office.mails] == ["cus_marvin@example.com"]
+    assert await village_office.reasons("cus_olena") == ["quiet_hours"]
+    await village_office.passes(hours=9, minutes=2)
+    assert [str(mail["To"]) for mail in village_office.mails][1:] == ["cus_olena@example.com"]
 
 
 async def test_after_six_hours_away_what_is_still_good_goes_out_in_order(village_office: Office) -> None:
