@@ -20,6 +20,7 @@ from shared.runtime import Runtime
 from shared.service import Service
 from shared.settings import Settings
 
+CHOSEN_BY = ("verdict", "source", "kind", "since", "until")
 STORE_OPTIONS = ("account_name", "name", "currency", "zone", "locale", "url", "email", "postal_address")
 NAMES = ("ingest", "loyalty", "scoring", "notifications")
 Command = Callable[[argparse.Namespace, Settings], Coroutine[Any, Any, int]]
@@ -107,10 +108,17 @@ async def create_account(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def moment(text: str) -> datetime:
+    """A time as RFC 3339 writes it; without a zone UTC is assumed."""
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+
 async def reprocess(args: argparse.Namespace, settings: Settings) -> int:
     """Put deliveries of one verdict before intake again, after a connector was mended."""
     again = import_module("services.ingest.reprocessing")
-    print(msgspec.json.encode({"deliveries": await again.reprocess(settings, args.verdict)}).decode(), flush=True)
+    given = {name: value for name in CHOSEN_BY if (value := getattr(args, name)) is not None}
+    print(msgspec.json.encode({"deliveries": await again.reprocess(settings, **given)}).decode(), flush=True)
     return 0
 
 
@@ -181,6 +189,10 @@ def parser() -> argparse.ArgumentParser:
     created.set_defaults(act=create_account)
     again = commands.add_parser("reprocess", help=reprocess.__doc__)
     again.add_argument("--verdict", default="quarantined", help="quarantined (default), parked, translated, …")
+    again.add_argument("--source", help="only of this source, as `GET /v1/deliveries` names it")
+    again.add_argument("--kind", help="only of this connector or dialect: shopify, segment, native, …")
+    for bound in ("since", "until"):
+        again.add_argument(f"--{bound}", type=moment, help=f"only recorded {bound} then (RFC 3339)")
     again.set_defaults(act=reprocess)
     played = commands.add_parser("demo", help=demo.__doc__)
     played.add_argument(

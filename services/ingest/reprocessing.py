@@ -1,7 +1,10 @@
 """Reprocessing: deliveries taken in again, after a connector was mended or our code was; nothing is told twice."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 from sqlalchemy import bindparam, select
 
@@ -17,13 +20,52 @@ from shared.settings import Settings
 TAKEN = ("translated", "dropped", "suppressed")
 FAILED = ("quarantined", "parked")
 MOST = 500
+START: int | None = 0
 _delivery = tables.delivery
-_CHOSEN = Query(
-    select(*_delivery.columns)
-    .where(_delivery.c.verdict == bindparam("verdict"), _delivery.c.seq > bindparam("after"))
-    .order_by(_delivery.c.seq)
-    .limit(bindparam("most"))
-)
+BEGINNING, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _choosing(*columns: str) -> Query:
+    """The deliveries with a verdict, of a span of time, and of what the columns are given."""
+    given = [_delivery.c[name] == bindparam(name) for name in ("verdict", *columns)]
+    spans = (_delivery.c.recorded >= bindparam("since"), _delivery.c.recorded < bindparam("until"))
+    chosen = select(*_delivery.columns).where(*given, *spans, _delivery.c.seq > bindparam("after"))
+    return Query(chosen.order_by(_delivery.c.seq).limit(bindparam("most")))
+
+
+_CHOOSING: dict[tuple[str, ...], Query] = {
+    names: _choosing(*names) for names in ((), ("account",), ("source",), ("account", "source"))
+}
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries to take in again; '' for whatever account, source or kind (connector or dialect).
+
+    `since` and `until` (excluded) are business time of accept.
+    """
+
+    verdict: str
+    account: str = ""
+    source: str = ""
+    kind: str = ""
+    since: datetime = BEGINNING
+    until: datetime = END
+
+    def checked(self) -> "Choice":
+        """Itself; raises Refused 400 for a verdict that cannot be taken in again."""
+        if self.verdict not in {*TAKEN, *FAILED}:
+            raise Refused("malformed", f"deliveries {self.verdict!r} cannot be taken in again", status=400)
+        return self
+
+
+async def take_some(tx: Tx, writer: str, choice: Choice, after: int) -> tuple[int, int | None]:
+    """Put the next deliveries of a choice before intake again; gives how many and after which to go on, if at all."""
+    names = tuple(name for name in ("account", "source") if getattr(choice, name))
+    given = {name: getattr(choice, name) for name in (*names, "verdict", "since", "until")}
+    found = [Delivery(*row) for row in await tx.fetch(_CHOOSING[names], after=after, most=MOST, **given)]
+    wanted = [row for row in found if choice.kind in {"", row.kind}]
+    done = await take_again(tx, writer, wanted)
+    return done, found[-1].seq if len(found) == MOST else None
 
 
 def check(row: Delivery) -> None:
@@ -54,21 +96,17 @@ def _marked(row: Delivery) -> Head:
     return replace(row.head, meta={**row.meta, AGAIN: row.verdict})
 
 
-async def reprocess(settings: Settings, verdict: str) -> int:
-    """Put every delivery with a verdict before intake again, from the command line; gives how many."""
-    if verdict not in (*TAKEN, *FAILED):
-        raise Refused("malformed", f"deliveries {verdict!r} cannot be taken in again", status=400)
+async def reprocess(settings: Settings, verdict: str, **given: Any) -> int:
+    """Put every delivery of a choice before intake again, from the command line; gives how many."""
+    choice = Choice(verdict=verdict, **given).checked()
     database = connect(settings.database_of("ingest"), Clock())
     await database.open()
-    done, after = 0, 0
+    done, after = 0, START
     try:
-        while True:
+        while after is not None:
             async with database.write() as tx:
-                found = await tx.fetch(_CHOSEN, verdict=verdict, after=after, most=MOST)
-                rows = [Delivery(*row) for row in found]
-                done += await take_again(tx, "reprocess", rows)
-            if len(rows) < MOST:
-                return done
-            after = rows[-1].seq
+                some, after = await take_some(tx, "reprocess", choice, after)
+            done += some
+        return done
     finally:
         await database.close()

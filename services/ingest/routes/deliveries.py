@@ -1,16 +1,18 @@
 """Deliveries over HTTP: what sources told us, what became of it, and taking it in again."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from pydantic import AwareDatetime, Field
 from sqlalchemy import bindparam, select
 
 from services.ingest import tables
 from services.ingest.masking import masked
-from services.ingest.reprocessing import check, take_again
+from services.ingest.reprocessing import BEGINNING, END, Choice, check, take_again, take_some
 from services.ingest.routes.changing import KEYED, change
 from services.ingest.routes.listing import Cursor, Limit
+from services.ingest.routes.setting_up import Asked
 from services.ingest.tables import Delivery
 from shared.access import ServerKey
 from shared.db import Query as Compiled
@@ -78,6 +80,31 @@ async def latest_deliveries(request: Request, caller: ServerKey, source: str, li
         rows = await reader.fetch(_LATEST, account=caller.account, source=source, most=limit)
     found = [Delivery(*row) for row in rows]
     return answer({"data": [{**delivery_view(row), "raw": masked(row.raw)} for row in found]})
+
+
+class ChoiceBody(Asked):
+    """Which deliveries: of a verdict; where given of a source, a kind (connector or dialect) and a span of time."""
+
+    verdict: Annotated[str, Field(max_length=40)]
+    source: Annotated[str, Field(max_length=200)] = ""
+    kind: Annotated[str, Field(max_length=40)] = ""
+    since: AwareDatetime = BEGINNING
+    until: AwareDatetime = END
+    after: Annotated[int, Field(ge=0)] = 0
+
+
+@router.post("/v1/deliveries/reprocess", openapi_extra=KEYED)
+async def reprocess_many(request: Request, body: ChoiceBody, caller: ServerKey) -> Response:
+    """Have deliveries taken in again, five hundred a call: go on with `after` from `next` until that is null."""
+    running = running_of(request)
+    given = body.model_dump(exclude={"after"})
+    choice = Choice(account=caller.account, **given).checked()
+
+    async def act(tx: Tx) -> Any:
+        done, after = await take_some(tx, running.writer, choice, body.after)
+        return {"deliveries": done, "next": after}
+
+    return await change(request, caller.account, act)
 
 
 @router.post("/v1/deliveries/{delivery}/reprocess", openapi_extra=KEYED)
