@@ -58,7 +58,7 @@ def keys(item: Work, versions: Versions, now: datetime) -> Iterator[tuple[str, s
     if isinstance(item, Event) and isinstance(item.fact, PAID_FOR):
         event: Event[Any] = item
         for rule in fact_rules(programme, event.fact):
-            yield event.account, award_id(event.customer, rule.called, rule.key(event))
+            yield event.account, award_id(event.customer, rule.name, rule.key(event))
     elif isinstance(item, Due) and item.kind == DATES_TIMER:
         for dated in date_rules(programme):
-            yield item.account, award_id(item.customer, dated.called, year_of(programme, item.due))
+            yield item.account, award_id(item.customer, dated.name, year_of(programme, item.due))

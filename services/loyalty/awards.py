@@ -95,7 +95,7 @@ def _context(member: Member, programme: Programme, moment: datetime, zone: str) 
 def _pay(rule: Paying, points: int, source: str, at: datetime, programme: Programme, desk: Desk) -> bool:
     """Pay once for one thing within caps and budget; gives whether anything was paid."""
     work = desk.work
-    name = awarding.award_id(work.customer, rule.called, source)
+    name = awarding.award_id(work.customer, rule.name, source)
     member = enrolled(desk, work.account, work.customer, programme)
     given = _within(rule, points, at, member, programme, desk)
     if member.erased or (work.account, name) in desk.awards or not given:
@@ -108,16 +108,16 @@ def _pay(rule: Paying, points: int, source: str, at: datetime, programme: Progra
     after = climb(after, Move(day, day, given), desk, programme)
     desk.draw(work.account, programme, given)
     desk.put_award(
-        Award(work.account, name, member.customer, rule.called, programme.version, source, given, cause.transaction, at)
+        Award(work.account, name, member.customer, rule.name, programme.version, source, given, cause.transaction, at)
     )
-    desk.emit(PointsEarned(program=programme.id, rule=rule.called, award=name, points=given, balance=after.available))
+    desk.emit(PointsEarned(program=programme.id, rule=rule.name, award=name, points=given, balance=after.available))
     return True
 
 
 def _within(rule: Paying, points: int, at: datetime, member: Member, programme: Programme, desk: Desk) -> int:
     day = terms.local_day(programme.zone, at)
     limits = [
-        None if rule.cap is None else caps.room(member, rule.called, rule.cap, day),
+        None if rule.cap is None else caps.room(member, rule.name, rule.cap, day),
         None if programme.cap is None else caps.room(member, "", programme.cap, day),
         desk.budget_left(member.account, programme),
     ]
@@ -127,7 +127,7 @@ def _within(rule: Paying, points: int, at: datetime, member: Member, programme: 
 def _counted(rule: Paying, given: int, at: datetime, member: Member, programme: Programme) -> Member:
     """The member with what caps count written down."""
     uses = member.uses
-    for called, cap in ((rule.called, rule.cap), ("", programme.cap)):
+    for called, cap in ((rule.name, rule.cap), ("", programme.cap)):
         if cap is not None:
             uses = caps.used(uses, called, cap, terms.local_day(programme.zone, at), given)
     return replace(member, earned=member.earned + given, uses=uses)

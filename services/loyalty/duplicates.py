@@ -36,7 +36,7 @@ def _no_longer_first(
 ) -> None:
     """Rate an order as not the first one from now on, and take back what being the first had brought."""
     rules = desk.programmes(event.account, event.store).numbered(context.version).rules
-    names = {rule.called for rule in rules if isinstance(rule, FirstOrder)}
+    names = {rule.name for rule in rules if isinstance(rule, FirstOrder)}
     parts = rating.parts or ()
     points = min(sum(part.points for part in parts if part.rule in names), rating.points)
     kept = tuple(replace(part, points=0, why="not_the_first_order") if part.rule in names else part for part in parts)

@@ -9,7 +9,6 @@ from services.loyalty import caps, terms, tiers
 from services.loyalty.ledger import LARGEST
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, PENDING, Context, Lot, Member, Move, Rating
-from services.loyalty.rules import OrderRule
 from services.loyalty.stacking import Sum, stacked
 from shared.events import Lane
 from shared.events.ingest import Order, OrderStatus
@@ -70,8 +69,8 @@ def used(member: Member, rating: Rating, programme: Programme) -> Member:
     uses = member.uses if programme.cap is None else caps.used(member.uses, "", programme.cap, day, rating.points)
     given = {part.rule: part.points for part in rating.parts or ()}
     for rule in programme.rules:
-        if rule.cap is not None and given.get(rule.called):
-            uses = caps.used(uses, rule.called, rule.cap, day, given[rule.called])
+        if rule.cap is not None and given.get(rule.name):
+            uses = caps.used(uses, rule.name, rule.cap, day, given[rule.name])
     return member if uses is member.uses else replace(member, uses=uses)
 
 
@@ -126,12 +125,12 @@ def move_of(points: int, context: Context, programme: Programme, known_at: datet
 
 
 def _rooms(member: Member, programme: Programme, day: int) -> dict[str, int]:
-    found = {
-        rule.called: caps.room(member, rule.called, rule.cap, day)
-        for rule in programme.rules
-        if rule.cap is not None and isinstance(rule, OrderRule)
-    }
-    return {name: limit for name, limit in found.items() if limit is not None}
+    rooms = dict[str, int]()
+    for rule in programme.rules:
+        limit = None if rule.cap is None else caps.room(member, rule.name, rule.cap, day)
+        if limit is not None:
+            rooms[rule.name] = limit
+    return rooms
 
 
 def _rate(order: Order, programme: Programme) -> tuple[int, int]:

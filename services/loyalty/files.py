@@ -51,7 +51,7 @@ def _plain(programme: Programme) -> dict[str, Any]:
 
 def _named(plain: dict[str, Any]) -> dict[str, Any]:
     """Lists whose items have names become mappings, so that a new rule is one difference and not many."""
-    rules = {rule["name"] or rule["rule"]: rule for rule in plain["rules"]}
+    rules = {rule["name"]: rule for rule in plain["rules"]}
     tiers = {tier["name"]: tier for tier in plain["ladder"]["tiers"]}
     return {**plain, "rules": rules, "ladder": {**plain["ladder"], "tiers": tiers}}
 

@@ -127,7 +127,7 @@ async def _history(
     rows = [Transaction(*row) for row in await reader.fetch(HISTORY, account=account, customer=customer, most=RECENT)]
     causes = {(account, row.cause) for row in rows if row.kind == "award"}
     rules = {award.id: award.rule for award in await reader.fetch_by_keys(tables.award, causes, Award)}
-    known = {} if programme is None else {rule.called: rule for rule in programme.rules}
+    known = {} if programme is None else {rule.name: rule for rule in programme.rules}
     told = []
     for row in rows:
         named = rules.get(row.cause, "")

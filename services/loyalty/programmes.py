@@ -70,7 +70,7 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """Raises ValueError for a zone that IANA does not know, and for two rules of the same name."""
         if self.zone not in ZONES:
             raise ValueError(f"{self.zone!r} is not an IANA time zone")
-        names = [rule.called for rule in self.rules]
+        names = [rule.name for rule in self.rules]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two rules are called {twice[0]!r}: give them names of their own")
 

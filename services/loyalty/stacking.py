@@ -1,11 +1,14 @@
 """How rules stack on an order: basic ones first, one of each exclusive group, each within its cap, then the tier."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from services.loyalty.records import Context, Part
 from services.loyalty.rules import Base, LineFilter, OrderRule, Rule
 from shared.events.ingest import Order
+
+MOST_PLANS = 1_000
 
 
 class Sum(NamedTuple):
@@ -15,23 +18,57 @@ class Sum(NamedTuple):
     parts: tuple[Part, ...]
 
 
+class Plan(NamedTuple):
+    """The rules of one version that are about orders, sorted out once."""
+
+    rules: Sequence[Rule]
+    found: tuple[OrderRule, ...]
+    basic: tuple[OrderRule, ...]
+    others: tuple[OrderRule, ...]
+    grouped: bool
+
+
+_plans: dict[int, Plan] = {}
+
+
 def stacked(order: Order, context: Context, rules: Sequence[Rule], most: int) -> Sum:
     """Points of an order by these rules in its context, at most `most`."""
-    found = [rule for rule in rules if isinstance(rule, OrderRule)]
-    parts = {rule.called: _part(rule, order, context, _nothing) for rule in found if rule.basic}
-    _one_of_each_group(found, parts)
-
-    def base(lines: LineFilter) -> int:
-        """What the basic rules that count bring for some lines."""
-        some = lines.of(order)
-        return sum(r.points(some, context, _nothing) for r in found if r.basic and parts[r.called].points)
-
-    parts |= {rule.called: _part(rule, order, context, base) for rule in found if not rule.basic}
-    _one_of_each_group(found, parts)
-    tiered = sum(parts[rule.called].points for rule in found if rule.tiered)
-    fixed = sum(parts[rule.called].points for rule in found if not rule.tiered)
+    plan = _plans.get(id(rules))
+    if plan is None or plan.rules is not rules:
+        plan = _planned(rules)
+    parts = {rule.name: _part(rule, order, context, _nothing) for rule in plan.basic}
+    if plan.grouped:
+        _one_of_each_group(plan.found, parts)
+    if plan.others:
+        base = partial(_base, order, context, [rule for rule in plan.basic if parts[rule.name].points])
+        parts |= {rule.name: _part(rule, order, context, base) for rule in plan.others}
+        if plan.grouped:
+            _one_of_each_group(plan.found, parts)
+    tiered = fixed = 0
+    for rule in plan.found:
+        if rule.tiered:
+            tiered += parts[rule.name].points
+        else:
+            fixed += parts[rule.name].points
     total = min(tiered * context.percent // 100 + fixed, most if context.room is None else context.room)
-    return Sum(total, tuple(parts[rule.called] for rule in found))
+    return Sum(total, tuple([parts[rule.name] for rule in plan.found]))
+
+
+def _planned(rules: Sequence[Rule]) -> Plan:
+    """Versions never change, so that their identity names the plan; it keeps them alive."""
+    found = tuple(rule for rule in rules if isinstance(rule, OrderRule))
+    basic, others = (tuple(rule for rule in found if rule.basic is which) for which in (True, False))
+    plan = Plan(rules, found, basic, others, any(rule.group for rule in found))
+    if len(_plans) >= MOST_PLANS:
+        _plans.clear()
+    _plans[id(rules)] = plan
+    return plan
+
+
+def _base(order: Order, context: Context, counted: Sequence[OrderRule], lines: LineFilter) -> int:
+    """What the basic rules that count bring for some lines."""
+    some = lines.of(order)
+    return sum(rule.points(some, context, _nothing) for rule in counted)
 
 
 def _nothing(_lines: LineFilter) -> int:
@@ -41,24 +78,24 @@ def _nothing(_lines: LineFilter) -> int:
 def _part(rule: OrderRule, order: Order, context: Context, base: Base) -> Part:
     failed = rule.failed(context)
     if failed:
-        return Part(rule.called, 0, 0, failed)
+        return Part(rule.name, 0, 0, failed)
     raw = rule.points(order, context, base)
     if not raw:
-        return Part(rule.called, 0, 0, rule.why_nothing(order))
-    room = context.rooms.get(rule.called, raw) if rule.cap is not None else raw
-    return Part(rule.called, min(raw, room), raw, "capped" if raw > room else "")
+        return Part(rule.name, 0, 0, rule.why_nothing(order))
+    room = context.rooms.get(rule.name, raw) if rule.cap is not None else raw
+    return Part(rule.name, min(raw, room), raw, "capped" if raw > room else "")
 
 
 def _one_of_each_group(rules: Sequence[OrderRule], parts: dict[str, Part]) -> None:
     """Take from all but the best of each exclusive group what they brought."""
     best: dict[str, OrderRule] = {}
     for rule in rules:
-        part = parts.get(rule.called)
+        part = parts.get(rule.name)
         if rule.group and part is not None and part.points:
             held = best.get(rule.group)
             best[rule.group] = rule if held is None or rule.priority > held.priority else held
     for rule in rules:
-        part = parts.get(rule.called)
+        part = parts.get(rule.name)
         winner = best.get(rule.group)
         if part is not None and part.points and winner is not None and winner is not rule:
-            parts[rule.called] = Part(rule.called, 0, part.raw, f"beaten_by:{winner.called}")
+            parts[rule.name] = Part(rule.name, 0, part.raw, f"beaten_by:{winner.name}")

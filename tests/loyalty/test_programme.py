@@ -180,7 +180,7 @@ async def test_a_programme_is_had_as_a_file_and_compared(corner_till: Till) -> N
     headers = {"authorization": f"Bearer {till.key}", "accept": "application/yaml"}
     text = (await till.world.get("/v1/programs/prg_1", headers=headers)).text
     draft = files.read(text).programme
-    assert [rule.called for rule in draft.rules] == ["spend", "multiplier", "first_order", "review", "letter"]
+    assert [rule.name for rule in draft.rules] == ["spend", "multiplier", "first_order", "review", "letter"]
     [found] = (await till.asks("/v1/programs"))["data"]
     body = {name: value for name, value in found.items() if name not in {"id", "version"}}
     same = (await till.calls("/v1/programs/prg_1/diff", body)).json()

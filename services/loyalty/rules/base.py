@@ -80,10 +80,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     on: ClassVar[tuple[type[Fact], ...]] = ()
 
-    @property
-    def called(self) -> str:
-        """What explanations and caps call it: its name, else its kind."""
-        return self.name or str(self.__struct_config__.tag)
+    def __post_init__(self) -> None:
+        """A rule without a name goes by its kind."""
+        if not self.name:
+            msgspec.structs.force_setattr(self, "name", str(self.__struct_config__.tag))
 
     def failed(self, context: Context) -> str:
         """The first condition that does not hold, in one word; '' when all do."""
@@ -93,7 +93,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return "other_tier"
         if self.segments and self.segments.isdisjoint(context.segments):
             return "other_segment"
-        return "excluded_segment" if not self.without_segments.isdisjoint(context.segments) else ""
+        if self.without_segments and not self.without_segments.isdisjoint(context.segments):
+            return "excluded_segment"
+        return ""
 
 
 class OrderRule(Rule, frozen=True, kw_only=True):

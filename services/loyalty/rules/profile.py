@@ -20,6 +20,7 @@ class Profile(FactRule, frozen=True, kw_only=True, tag="profile"):
 
     def __post_init__(self) -> None:
         """Raises ValueError for a field that profiles do not have."""
+        super().__post_init__()
         if not self.fields or self.fields - FIELDS:
             raise ValueError(f"a profile has the fields {', '.join(sorted(FIELDS))}")
 

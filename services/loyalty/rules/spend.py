@@ -29,7 +29,11 @@ class Spend(OrderRule, frozen=True, kw_only=True, tag="spend"):
     def points(self, order: Order, context: Context, base: Base) -> int:
         """Full steps of what was kept, times the award."""
         del base
-        amounts = [self._amount(line) for line in order.lines if self.lines.match(line)]
+        match = self.lines.match
+        if self.tax or self.before_discount:
+            amounts = [self._amount(line) for line in order.lines if match(line)]
+        else:
+            amounts = [line.net - line.refunded for line in order.lines if match(line)]
         if not self.points_paid and order.tenders:
             amounts = _cash_share(amounts, order)
         step = self.per * context.denominator
@@ -43,8 +47,6 @@ class Spend(OrderRule, frozen=True, kw_only=True, tag="spend"):
 
     def _amount(self, line: Line) -> int:
         """What of a line was kept: its net, with tax or before discount in the same share that was kept of the net."""
-        if not (self.tax or self.before_discount):
-            return line.net - line.refunded
         whole = line.net + (line.tax if self.tax else 0) + (line.discount if self.before_discount else 0)
         return whole if line.net <= 0 else whole * (line.net - line.refunded) // line.net
 
