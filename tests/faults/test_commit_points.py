@@ -31,21 +31,7 @@ TRADING = [
     "notifications.consumer.after",
     "notifications.offset.after",
 ]
-MAILING = [
-    "notifications.timer.before",
-    "notifications.timer.after",
-    "notifications.claim.after",
-    "notifications.handing_over.after",
-    "notifications.outcome.before",
-    "notifications.outcome.after",
-]
-RIPENING = {
-    LOTS[0]: "scoring.timer.before",
-    LOTS[2]: "scoring.timer.after",
-    LOTS[3]: "loyalty.timer.before",
-    LOTS[4]: "loyalty.timer.after",
-}
-DUE = {  # by whether the house is distributed, where a lost hand-over is known to be lost after a minute only
+SHORT = {  # by whether the house is distributed, where a lost hand-over is known to be lost after a minute only
     False: {
         CARTS[2]: ["notifications.claim.after"],
         CARTS[3]: ["notifications.handing_over.after"],
@@ -58,6 +44,30 @@ DUE = {  # by whether the house is distributed, where a lost hand-over is known 
     True: {
         LAST_TRIES: ["notifications.claim.after", "notifications.outcome.after"],
         ALL_IS_RIPE: ["loyalty.timer.before", "scoring.timer.after"],
+    },
+}
+IN_FULL = {
+    False: {
+        CARTS[0]: ["notifications.timer.before"],
+        CARTS[1]: ["notifications.timer.after"],
+        CARTS[2]: ["notifications.claim.after"],
+        CARTS[3]: ["notifications.handing_over.after"],
+        CARTS[4]: ["notifications.outcome.before"],
+        CARTS[5]: ["notifications.outcome.after"],
+        LAST_TRIES: [],
+        LOTS[0]: ["scoring.timer.before"],
+        LOTS[2]: ["scoring.timer.after"],
+        LOTS[3]: ["loyalty.timer.before"],
+        LOTS[4]: ["loyalty.timer.after"],
+        ALL_IS_RIPE: [],
+    },
+    True: {
+        CARTS[1]: ["notifications.timer.before", "notifications.claim.after"],
+        CARTS[3]: ["notifications.handing_over.after"],
+        CARTS[5]: ["notifications.outcome.before"],
+        LAST_TRIES: ["notifications.outcome.after"],
+        LOTS[0]: ["scoring.timer.before", "loyalty.timer.before"],
+        ALL_IS_RIPE: ["scoring.timer.after", "loyalty.timer.after"],
     },
 }
 REDEEMING = ["loyalty.redemption.before", "loyalty.redemption.after"]
@@ -76,7 +86,7 @@ def test_killed_at_some_commit_points_nothing_is_lost_or_doubled(house: House, m
                 "notifications.consumer.before",
             ]
         )
-        for moment, points in DUE[house.distributed].items():
+        for moment, points in SHORT[house.distributed].items():
             drama.comes_to(moment, points)
         drama.redeems(["loyalty.redemption.after"])
         drama.ends_well()
@@ -86,11 +96,7 @@ def test_killed_at_some_commit_points_nothing_is_lost_or_doubled(house: House, m
 def test_killed_at_every_commit_point_nothing_is_lost_or_doubled(house: House, mailbox: Mailbox) -> None:
     with played(house, mailbox, Trade(11, customers=64)) as drama:
         drama.trades(TRADING)
-        for moment, point in zip(CARTS, MAILING, strict=True):
-            drama.comes_to(moment, [point], sent=not house.distributed)
-        drama.comes_to(LAST_TRIES)
-        for moment, point in RIPENING.items():
-            drama.comes_to(moment, [point])
-        drama.comes_to(ALL_IS_RIPE)
+        for moment, points in IN_FULL[house.distributed].items():
+            drama.comes_to(moment, points, sent=moment >= LAST_TRIES)
         drama.redeems(REDEEMING)
         drama.ends_well()
