@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import httpx
-
 from tests.system.properties.seen import wallet_of
-from tests.system.properties.stories import Deed
+from tests.system.properties.stories import MOST_DEEDS, Deed
 from tests.system.properties.telling import Person, Told, tell
 from tests.system.properties.town import Town
-
-MOST_DEEDS = 7
 
 
 class Holder:
@@ -70,20 +66,18 @@ class Holder:
     async def _draws(self, deed: Deed) -> None:
         customer = await self.town.id_of(self.person)
         path, book = ("/v1/redemptions", self.spent) if deed.what == "redeems" else ("/v1/holds", self.held)
-        answer = await self.town.tries(path, {"customer": customer, "points": deed.amount})
-        if not _refused(answer):
-            book[answer.json()["id"]] = deed.amount
+        available = (await self.town.asks(f"/v1/members/{customer}"))["available"]
+        points = max(1, available * deed.amount // 100)
+        answer = await self.town.tries(path, {"customer": customer, "points": points})
+        assert (answer.status_code == 201) == (points <= available), answer.text
+        if points <= available:
+            book[answer.json()["id"]] = points
 
     async def _ends_hold(self, *, captured: bool) -> None:
         name, points = self.held.popitem()
         done = await self.town.calls(f"/v1/holds/{name}/{'capture' if captured else 'release'}")
         if captured:
             self.spent[done["redemption"]] = points
-
-
-def _refused(answer: httpx.Response) -> bool:
-    assert answer.status_code == 201 or answer.json()["code"] == "insufficient_points", answer.text
-    return answer.status_code != 201
 
 
 async def add_up_at_every_step(town: Town, lives: list[list[Deed]], wait_days: int) -> None:

@@ -61,6 +61,7 @@ def _adds_up(member: dict[str, Any], lots: list[dict[str, Any]], transactions: l
     assert {lot["id"]: lot["remaining"] for lot in lots} == {lot: left for lot, left in held_by.items() if left}
     ready = sum(lot["remaining"] for lot in lots if lot["state"] == "available")
     assert member["debt"] >= 0
+    assert not (member["debt"] and ready), "debt is paid before anything can be spent"
     assert ready - member["debt"] == member["available"]
 
 

@@ -18,6 +18,7 @@ from tests.system.properties.telling import Person, Told, tell
 from tests.world import World, a_world
 
 BEGINNING = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
+OPEN_FOR = timedelta(days=7)  # so that what was bought some days before a story is after the programme's start
 PER_PAGE = 100
 
 
@@ -28,6 +29,7 @@ async def a_town(folder: Path, **given: Any) -> AsyncIterator["Town"]:
         world.clock.move_to(BEGINNING)
         town = Town(world, await open_shop(world))
         await town.hears([(town.newcomer(), [Told("native", "order", amount=100)])], BEGINNING, set())
+        world.clock.move_to(BEGINNING + OPEN_FOR)
         yield town
 
 
