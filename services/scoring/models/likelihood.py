@@ -1,10 +1,11 @@
 """Log-likelihood of the beta-geometric family, with its gradient, on distinct rows."""
 
 from dataclasses import dataclass, field
+from math import log
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.special import expit, gammaln, psi
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln, psi
 
 from services.scoring.models.histories import Column, Histories
 
@@ -17,9 +18,11 @@ class Likelihood:
     chances: int
     _counts: Column = field(init=False)
     _sharing: Column = field(init=False)
+    _place: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         counts, place = np.unique(self.rows.x, return_inverse=True)
+        self._place = place
         self._counts, self._sharing = counts, np.bincount(place, weights=self.rows.weight).astype(float)
 
     def value_and_gradient(self, parameters: ArrayLike) -> tuple[float, Column]:
@@ -42,13 +45,15 @@ class Likelihood:
     def _silence(self, r: float, alpha: float, a: float, b: float) -> tuple[float, Column]:
         """The part that depends on times: still there and quiet, or gone after the last purchase (if that could be)."""
         rows, many = self.rows, self.rows.weight
-        last_chance = np.maximum(rows.x + self.chances, 1.0) - 1.0
-        possible = rows.x + self.chances > 0
+        last_chance = np.maximum(self._counts + self.chances, 1.0) - 1.0
+        could_go = np.where(self._counts + self.chances > 0, log(a) - np.log(b + last_chance), -np.inf)[self._place]
         now, last, shape = np.log(alpha + rows.age), np.log(alpha + rows.t_x), r + rows.x
-        odds = np.where(possible, np.log(a) - np.log(b + last_chance) + shape * (now - last), -np.inf)
-        gone = expit(odds)
-        value = np.logaddexp(0.0, odds) - shape * now
+        odds = could_go + shape * (now - last)
+        small = np.exp(-np.abs(odds))
+        gone = np.where(odds > 0.0, 1.0, small) / (1.0 + small)
+        value = np.maximum(odds, 0.0) + np.log1p(small) - shape * now
         by_r = gone * (now - last) - now
         by_alpha = -shape * ((1.0 - gone) / (alpha + rows.age) + gone / (alpha + rows.t_x))
-        gradient = [by_r, by_alpha, gone / a, -gone / (b + last_chance)]
-        return float(many @ value), np.array([many @ column for column in gradient])
+        weighed = many * gone
+        by_b = -np.bincount(self._place, weights=weighed, minlength=len(last_chance)) @ (1.0 / (b + last_chance))
+        return float(many @ value), np.array([many @ by_r, many @ by_alpha, float(weighed.sum()) / a, by_b])
