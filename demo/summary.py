@@ -16,7 +16,13 @@ from rich.table import Table
 
 from demo.report import Report
 
-JOURNEYS = {"thank_you": "thank-you", "abandoned_cart": "abandoned cart", "win_back": "win-back"}
+JOURNEYS = {
+    "thank_you": "thank-you",
+    "abandoned_cart": "abandoned cart",
+    "win_back": "win-back",
+    "points_expiring": "points about to expire",
+    "tier_upgraded": "a higher tier",
+}
 REASONS = {
     "no_consent": "did not agree to advertising",
     "purchased": "had bought by then",
@@ -27,6 +33,10 @@ REASONS = {
     "suppressed": "asked not to be written to",
     "came_back": "came back by themselves",
     "quiet_hours": "waited for the morning",
+    "cooldown": "had the same kind of mail not long ago",
+    "outranked": "a more urgent mail was on its way",
+    "points_spent": "had spent the points by then",
+    "tier_lost": "was not in that tier any more",
 }
 EXAMPLES = ("vip", "loyal", "at_risk", "lapsed")
 MONTHS = 6
