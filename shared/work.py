@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from shared import tx as carrying
+from shared.clock import machine_seconds
 from shared.config import stores_of
 from shared.db.base import Tx
 from shared.errors import NotYet, Unavailable
@@ -31,7 +32,7 @@ class UnreadableFact(Exception):
 
 
 class Judge:
-    """Takes batches of work through one service's reactions."""
+    """Takes batches of work through one service's reactions; `held_loop` adds up the seconds of judgement itself."""
 
     def __init__(self, service: Service, writer: str) -> None:
         self.service = service
@@ -39,6 +40,7 @@ class Judge:
         self.writer = writer
         self.parking = Parking(service.kernel)
         self.spoiled_by = ""
+        self.held_loop = 0.0
         self._reactions = {fact.type: react for fact, react in service.reactions.items()}
 
     async def judge(self, tx: Tx, work: Sequence[Work], *, park: bool = True) -> WorkSet | None:
@@ -103,6 +105,13 @@ class Judge:
             raise StoreFailed(str(error)) from error
 
     def _judge_each(self, desk: WorkSet, work: Sequence[Work], *, park: bool) -> None:
+        begun = machine_seconds()
+        try:
+            self._in_turn(desk, work, park=park)
+        finally:
+            self.held_loop += machine_seconds() - begun
+
+    def _in_turn(self, desk: WorkSet, work: Sequence[Work], *, park: bool) -> None:
         for item in work:
             if park and self.parking.holds(item):
                 self.parking.queue_behind(item)

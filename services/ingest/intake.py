@@ -94,9 +94,9 @@ class Intake:
             batch = [msgspec.structs.replace(Delivery(*row), lane=lane) for row in rows]
             if not batch:
                 return 0
-            await self._judge(tx, batch)
+            held = await self._judge(tx, batch)
         took = machine_seconds() - begun
-        self.size.measured(len(batch), took)
+        self.size.measured(len(batch), held if self._running.db.dialect.name == "postgresql" else took)
         METRICS.judged.labels("ingest", "deliveries").inc(len(batch))
         METRICS.batch.labels("ingest", "deliveries").observe(took)
         return len(batch)
@@ -106,11 +106,15 @@ class Intake:
         rows = await tx.fetch_by_keys(self._running.kernel.config, [(account, account)], ConfigRow, lock="skip")
         return bool(rows)
 
-    async def _judge(self, tx: Tx, batch: Sequence[Delivery]) -> None:
+    async def _judge(self, tx: Tx, batch: Sequence[Delivery]) -> float:
+        """Judge and store; gives the seconds of judgement itself."""
         desk = await load(tx, batch, tx.now)
+        begun = machine_seconds()
         verdicts = [(item, _verdict(item, desk)) for item in batch]
+        held = machine_seconds() - begun
         await settle(tx, desk, verdicts)
         await carrying.store(tx, self._running.kernel, "ingest", self._running.writer, desk)
+        return held
 
 
 def _verdict(item: Delivery, desk: IngestDesk) -> Outcome:

@@ -35,6 +35,7 @@ from shared.db import Document, Instant, Uid
 from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Query, Tx
 from shared.db.connect import connect
+from shared.db.statements import folded
 from shared.errors import Unavailable
 from shared.tables import SEQ
 from shared.uids import uid
@@ -140,6 +141,12 @@ async def things(db: Database) -> dict[str, Thing]:
     """All rows by id."""
     async with db.read() as reader:
         return {row[1]: Thing(*row) for row in await reader.fetch(select(*thing.columns))}
+
+
+async def everything(db: Database) -> list[Thing]:
+    """All rows of all accounts."""
+    async with db.read() as reader:
+        return [Thing(*row) for row in await reader.fetch(select(*thing.columns))]
 
 
 async def add(db: Database, *rows: Thing) -> None:
@@ -284,6 +291,27 @@ async def test_what_cannot_be_appended_leaves_nothing_behind(db: Database) -> No
     assert await letters(db) == []
     assert await counts(db) == {}
     assert await db.append(LETTERS, [bundle("a", 1)], TALLIES, "me") is None
+
+
+async def test_many_rows_are_written_as_they_are_whatever_they_have_in_common(db: Database) -> None:
+    rows = [Thing("acc_1", f"{n}", note=Note("same"), big=n % 2, share=0.5, good=True) for n in range(20)]
+    await add(db, *rows)
+    found = await things(db)
+    assert found == {row.id: row for row in rows}
+    async with db.write() as tx:
+        await tx.upsert_many(thing, [msgspec.structs.replace(row, good=False) for row in rows], add=("big",))
+        gone = await tx.insert_new(thing, [*rows, *(Thing("acc_2", f"{n}") for n in range(9))], ("account", "id"))
+    assert [tuple(row) for row in gone] == [("acc_2", f"{n}") for n in range(9)]
+    assert {row.id: row.big for row in (await everything(db)) if row.account == "acc_1"} == {
+        row.id: 2 * row.big for row in rows
+    }
+
+
+def test_a_column_is_folded_only_where_all_values_are_the_same_and_one_stays() -> None:
+    assert folded([["a"] * 8, list(range(8))]) == ((0,), ["a", list(range(8))])
+    assert folded([["a"] * 8, [None] * 8]) == ((0,), ["a", [None] * 8])
+    assert folded([["a"] * 7, [1, *[2] * 6]]) == ((), [["a"] * 7, [1, *[2] * 6]])
+    assert folded([["a"] * 7 + ["b"], [0.0] * 7 + [-0.0]])[0] == ()
 
 
 async def test_statements_take_parameters_and_tell_how_many_rows_they_touched(db: Database) -> None:
