@@ -20,8 +20,8 @@ from tests.real.processes import NotToBeHad
 
 @pytest.fixture
 def started(mode: dict[str, Any], tmp_path: Path) -> Iterator[House]:
-    """An installation whose processes are started by the command line."""
-    made = House(tmp_path, mode, forked=False)
+    """An installation whose one process, embedded, is started by the command line."""
+    made = House(tmp_path, mode, forked=bool(mode))
     try:
         made.build()
         yield made
