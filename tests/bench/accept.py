@@ -49,7 +49,7 @@ async def _served(kind: str, server: Postgres) -> AsyncIterator[tuple[int, str, 
 
 
 async def _answers(port: int) -> None:
-    for _ in range(300):
+    for _ in range(900):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
