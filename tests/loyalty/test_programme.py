@@ -1,15 +1,16 @@
 """The programme as data: one file, compared, tried on past orders; what a basket would earn; why an order earned."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from services.loyalty import files
+from services.loyalty import files, words
 from services.loyalty.earning import Shop as Counter
 from services.loyalty.programmes import Programme
-from services.loyalty.rules import Cap
+from services.loyalty.rules import RULES, Cap
 from services.loyalty.rules.activity import Review
 from services.loyalty.rules.first_order import FirstOrder
 from services.loyalty.rules.multiplier import Multiplier
@@ -107,7 +108,7 @@ async def adopted(till: Till, **terms: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
-RULES = [
+TAUGHT = [
     {"rule": "spend"},
     {"rule": "multiplier", "percent": 300, "segments": ["vip"]},
     {"rule": "first_order", "award": 50},
@@ -117,7 +118,7 @@ RULES = [
 
 
 async def test_an_order_is_explained_rule_by_rule(till: Till) -> None:
-    await adopted(till, rules=RULES, pending_days=0)
+    await adopted(till, rules=TAUGHT, pending_days=0)
     await till.hears(an_event(SegmentEntered(segment="vip"), at=NOON))
     await till.hears(bought(2_050, at=till.world.now))
     told = await till.asks("/v1/ratings/ord_1")
@@ -141,7 +142,7 @@ async def test_an_order_is_explained_rule_by_rule(till: Till) -> None:
 
 
 async def test_a_review_told_by_the_store_is_paid_once_whoever_tells_it_again(till: Till) -> None:
-    await adopted(till, rules=RULES)
+    await adopted(till, rules=TAUGHT)
     told = [an_event(ActivityReported(name="review", reference=name), at=till.world.now) for name in ("r1", "r1", "r2")]
     await till.hears(*told)
     await till.hears(an_event(ActivityReported(name="review", reference="r1"), at=till.world.now))
@@ -163,7 +164,7 @@ async def test_a_budget_is_never_overdrawn_by_many_at_once(till: Till) -> None:
 
 async def test_a_basket_is_rated_without_a_trace(corner_till: Till) -> None:
     till = corner_till
-    await adopted(till, rules=RULES)
+    await adopted(till, rules=TAUGHT)
     basket = {"lines": [{"net": 3_000, "categories": ["shoes"]}], "currency": "EUR", "customer": "cus_new"}
     told = (await till.calls("/v1/evaluations", basket)).json()
     assert (told["points"], told["tier"]) == (80, "bronze")
@@ -176,7 +177,7 @@ async def test_a_basket_is_rated_without_a_trace(corner_till: Till) -> None:
 
 async def test_a_programme_is_had_as_a_file_and_compared(corner_till: Till) -> None:
     till = corner_till
-    await adopted(till, rules=RULES)
+    await adopted(till, rules=TAUGHT)
     headers = {"authorization": f"Bearer {till.key}", "accept": "application/yaml"}
     text = (await till.world.get("/v1/programs/prg_1", headers=headers)).text
     draft = files.read(text).programme
@@ -198,3 +199,11 @@ async def test_what_was_paid_before_a_version_was_in_force_is_not_rated_by_it(co
     await till.hears(late)
     told = await till.asks("/v1/ratings/ord_1")
     assert (told["version"], told["points"]) == (1, 100)
+
+
+def test_the_example_in_the_documents_is_a_programme_that_speaks_all_our_languages() -> None:
+    example = files.read(Path("docs/programmes/tea-shop.yaml").read_text(encoding="utf-8")).programme
+    assert {type(rule) for rule in example.rules} >= {*RULES}
+    assert all(set(rule.texts) in (set(), set(words.LANGUAGES)) for rule in example.rules)
+    cost = trial([past("1", 10_000, 0, "ana", 100, "lapsed"), past("2", 10_000, 1, "eva", 100)], example)
+    assert {one.segment: one.points for one in cost} == {"lapsed": 100 + 200 + 100, "none": 100 + 100}
