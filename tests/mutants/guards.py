@@ -21,6 +21,7 @@ LOYALTY = "tests/loyalty/test_service.py::"
 MAIL = "tests/notifications/test_delivery.py::"
 OUTAGES = "tests/faults/test_outages.py::"
 KILLED = "tests/faults/test_commit_points.py::test_killed_at_some_commit_points_nothing_is_lost_or_doubled[embedded]"
+PROPERTIES = "tests/system/properties/test_properties.py::"
 
 MUTANTS = (
     Mutant(
@@ -282,5 +283,40 @@ MUTANTS = (
         "START_SECONDS = 20.0",
         "START_SECONDS = -1.0",
         f"{OUTAGES}test_who_starts_before_the_database_waits_for_it",
+    ),
+    Mutant(
+        "heartbeats: no mail for a cart that was bought in time, whatever lags",
+        "shared/timers.py",
+        "row.unguarded or _passed(",
+        "row.account or _passed(",
+        f"{PROPERTIES}test_no_mail_for_a_cart_that_was_bought_in_time_whatever_lags[embedded]",
+    ),
+    Mutant(
+        "orders: who knows more of an order, and knows it later, is believed, whatever comes first",
+        "services/ingest/orders.py",
+        "    before, now = state.told.get(name), (claim.rank, claim.updated)\n",
+        "    before, now = None, (claim.rank, claim.updated)\n",
+        f"{PROPERTIES}test_any_order_and_repetition_of_deliveries_ends_the_same[embedded]",
+    ),
+    Mutant(
+        "refunds: every part counts",
+        "services/ingest/orders.py",
+        "            known[said.id] = new",
+        "            known = {said.id: new}",
+        f"{PROPERTIES}test_a_refund_in_parts_equals_the_same_refund_at_once[embedded]",
+    ),
+    Mutant(
+        "merges: the survivor's scores are those of both",
+        "services/scoring/handlers.py",
+        "        del desk.members[account, loser]\n    _refold(desk, survivor)",
+        "        del desk.members[account, loser]",
+        f"{PROPERTIES}test_two_streams_and_their_merge_equal_one_customer[embedded]",
+    ),
+    Mutant(
+        "debt: it is paid before anything can be spent",
+        "services/loyalty/ledger.py",
+        "repaid = min(kept, member.debt) if lot.state == AVAILABLE else 0",
+        "repaid = 0",
+        f"{PROPERTIES}test_wallets_add_up_at_every_step[embedded]",
     ),
 )
