@@ -49,7 +49,7 @@ def take_in(delivery: Delivery, desk: IngestDesk) -> Outcome:
     if _uninstalled(delivery, desk) and not all(isinstance(claim, PRIVACY) for claim in claims):
         return Outcome("dropped", "source_uninstalled")
     if _is_history(claims, delivery):
-        desk.work = replace(delivery, lane=Lane.HISTORY)
+        desk.begin(replace(delivery, lane=Lane.HISTORY))
     outcomes: list[Outcome] = []
     for claim in claims:
         outcomes.append(_take(claim, delivery, desk))
