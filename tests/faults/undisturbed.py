@@ -12,6 +12,7 @@ from services.__main__ import load
 from services.ingest.setup import Wanted, make_store
 from services.ingest.vault import vault_of
 from tests.faults.canon import Canon, canon_of, names_of
+from tests.faults.days import ALL_IS_RIPE
 from tests.faults.posts import Post, request_of
 from tests.faults.trade import OPENING, Trade
 from tests.world import World, a_world
@@ -19,7 +20,7 @@ from tests.world import World, a_world
 
 @cache
 def undisturbed(seed: int, customers: int, moments: tuple[datetime, ...]) -> Canon:
-    """What a trade comes to when everything works: at opening, at later moments, and once points were spent there."""
+    """What a trade comes to when everything works: at opening, at later moments, and when ripe points were spent."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, tempfile.TemporaryDirectory() as folder:
         return runner.run(_lived(Trade(seed, customers), moments, Path(folder)))
 
@@ -39,7 +40,7 @@ async def _lived(trade: Trade, moments: tuple[datetime, ...], folder: Path) -> C
             world.clock.move_to(moment)
             await world.settle()
         people = (await names_of(world.of("ingest").db)).by_store_id()
-        for story in trade.redemptions if moments else []:
+        for story in trade.redemptions if moments[-1:] == (ALL_IS_RIPE,) else ():
             await _told(world, story, keys, people)
         await world.settle()
         assert (await world.verify()).faults == []
