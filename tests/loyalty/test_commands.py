@@ -10,6 +10,7 @@ from services.ingest.service import ingest
 from services.loyalty import commands
 from services.loyalty.service import loyalty
 from shared.errors import Invalid, Refused
+from shared.events.loyalty import PointsEarned
 from tests.ingest.shop import Shop, open_shop
 from tests.world import a_world
 
@@ -54,3 +55,21 @@ async def test_a_file_is_tried_on_the_orders_of_the_archive(shop: Shop) -> None:
         == []
     )
     assert (await commands.export(settings, account)) == text
+
+
+async def test_an_activity_that_the_stores_server_reports_is_paid_for_once_and_a_browsers_is_not(shop: Shop) -> None:
+    settings, account = shop.world.settings, shop.made.account
+    text = await commands.export(settings, account)
+    rule = "- rule: event\n  name: tasting\n  event: Tasting\n  points: 75\n"
+    await commands.put(settings, account, text.replace("rules:\n", f"rules:\n{rule}"))
+    done = {"name": "tasting", "reference": "t1", "customer": {"id": "7"}}
+    first = await shop.native("activity", done)
+    assert first.status_code == 200, first.text
+    await shop.native("activity", done)
+    await shop.native("activity", {**done, "reference": "t2"}, key=shop.made.browser_key)
+    await shop.world.settle()
+    [told] = await shop.world.facts("loyalty", PointsEarned)
+    assert isinstance(told, PointsEarned)
+    assert (told.rule, told.points) == ("tasting", 75)
+    verdict = await shop.world.verify()
+    assert verdict.balanced, verdict.faults
