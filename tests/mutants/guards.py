@@ -319,4 +319,12 @@ MUTANTS = (
         "repaid = 0",
         f"{PROPERTIES}test_wallets_add_up_at_every_step[embedded]",
     ),
+    Mutant(
+        "mail: nobody gets more marketing than the cap allows",
+        "services/notifications/policy.py",
+        '    if ask.recent >= limits.cap:\n        return "frequency_cap"\n'
+        '    return "outranked" if ask.recent + ask.rivals >= limits.cap else ""',
+        '    return ""',
+        f"{PROPERTIES}test_no_marketing_without_consent_or_above_the_cap[embedded]",
+    ),
 )
