@@ -117,6 +117,16 @@ def rated(
     )
 
 
+def within_budget(rating: Rating, booked: int, left: int | None) -> tuple[Rating, int]:
+    """The rating with no more points than it ever drew on a budget and what is left of it, and what it draws now."""
+    if left is None or rating.context is None:
+        return rating, 0
+    had = max(rating.context.drawn, booked)
+    drawn = max(0, min(rating.points - had, left))
+    context = replace(rating.context, drawn=had + drawn)
+    return replace(rating, points=min(rating.points, had + drawn), context=context), drawn
+
+
 def move_of(points: int, context: Context, programme: Programme, known_at: datetime | None) -> Move:
     """The qualifying points of a rating: known since the order was paid (None), or since its revision happened."""
     accrued = terms.local_day(programme.zone, context.accrued_at)

@@ -26,7 +26,7 @@ def rate_order(event: Event[OrderFact], desk: Desk) -> None:
         before = _take_from(desk.members[event.account, before.customer], before, event, desk, current)
     member = enrolled(desk, event.account, event.customer, current)
     context = None if before is None else before.context
-    fresh = moved or context is None
+    first = context is None
     left = desk.budget_left(event.account, current)
     if context is None and order.paid_at is not None:
         shop = earning.Shop(event.store, desk.zone_of(event.account, event.store, current), left)
@@ -35,15 +35,14 @@ def rate_order(event: Event[OrderFact], desk: Desk) -> None:
     rules = current if context is None else versions.numbered(context.version)
     rating = earning.rated(order, member, before, context, rules)
     booked = 0 if before is None else before.points
-    if left is not None and rating.points - booked > left:
-        rating = replace(rating, points=booked + left)
+    rating, drawn = earning.within_budget(rating, booked, left)
     change = rating.points - booked
     if change and context is not None:
-        desk.draw(event.account, current, change)
-        if before is None:
+        desk.draw(event.account, current, drawn)
+        if first:
             member = desk.put_member(earning.used(member, rating, rules))
         member, rating = _booked(member, rating, change, event, desk, rules)
-        move = earning.move_of(change, context, current, None if fresh else event.time)
+        move = earning.move_of(change, context, current, None if first or moved else event.time)
         member = climb(member, move, desk, current)
     desk.put_rating(rating)
     _tell(member, rating, change, event, desk)

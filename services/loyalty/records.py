@@ -178,7 +178,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
 
     `percent` is the tier's multiplier, `numerator / denominator` turns the order's minor units into the
     programme's, `room` is what the programme's cap and budget left (None: no limit), `rooms` what the caps of rules
-    left, `zone` is that of the store's clock, `why` the reason when it does not earn.
+    left, `zone` is that of the store's clock, `why` the reason when it does not earn; `drawn` is what the order has
+    drawn on a budget, which refunds do not give back and a dispute that is won does not draw again.
     """
 
     program: str
@@ -194,6 +195,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     segments: tuple[str, ...] = ()
     rooms: dict[str, int] = {}
     zone: str = "UTC"
+    drawn: int = 0
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True, gc=False):

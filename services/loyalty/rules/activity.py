@@ -1,7 +1,7 @@
 """Points for what the store vouches that a member did: reviews, surveys, any event of its own."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -38,7 +38,7 @@ class Review(Activity, frozen=True, kw_only=True, tag="review"):
     """Points for a review, at most three a day unless said otherwise; a `bonus` on top for one with a photo."""
 
     event: Word = "review"
-    bonus: int = 0
+    bonus: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 0
     cap: Cap | None = Cap(times=3, per="day")
 
     def earns(self, fact: Any, context: Context) -> int:
