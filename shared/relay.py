@@ -30,23 +30,24 @@ _encode = msgspec.json.Encoder().encode
 class Turns:
     """What of an outbox goes out next: the oldest; once there is more than that, some of every account in turn.
 
-    So an account with much to tell holds nobody up for longer than it takes to send a batch for each account.
+    So an account with much to tell holds nobody up for longer than it takes to send a batch for each account. A turn
+    ends with what was there when the line was made: rows of before may be committed since, and later ones follow them.
     """
 
     def __init__(self, outbox: Table) -> None:
         columns, seq = outbox.columns, outbox.c.seq
         self._oldest = Query(select(*columns).order_by(seq).limit(MOST))
-        self._accounts = Query(select(outbox.c.account, func.min(seq)).group_by(outbox.c.account))
-        own = (outbox.c.account == bindparam("account_"), seq >= bindparam("first"))
+        self._accounts = Query(select(outbox.c.account, func.min(seq), func.max(seq)).group_by(outbox.c.account))
+        own = (outbox.c.account == bindparam("account_"), seq >= bindparam("first"), seq <= bindparam("last"))
         self._of_account = Query(select(*columns).where(*own).order_by(seq).limit(MOST))
-        self._line: deque[tuple[str, int]] = deque()
+        self._line: deque[tuple[str, int, int]] = deque()
         self._lined_up_at = -1e9
 
     async def next(self, reader: Reader) -> list[Sequence[Any]]:
         """The next batch, in the order in which it was written as far as any one account goes."""
         while self._line:
-            account, first = self._line.popleft()
-            if rows := await reader.fetch(self._of_account, account_=account, first=first):
+            account, first, last = self._line.popleft()
+            if rows := await reader.fetch(self._of_account, account_=account, first=first, last=last):
                 return rows
         rows = await reader.fetch(self._oldest)
         if len(rows) == MOST and machine_seconds() > self._lined_up_at + LINE_UP_SECONDS:

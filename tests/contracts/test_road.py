@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from shared.events.ingest import CustomerErased, CustomerMerged
 from shared.events.loyalty import OrderRated
-from shared.relay import MOST
+from shared.relay import MOST, Turns
 from shared.tx import emit
 from tests.builders import A_MOMENT, an_event, paid
 from tests.contracts.till import Till, kernel, member
@@ -156,6 +156,37 @@ async def test_an_account_with_much_to_tell_holds_up_no_other(world: World) -> N
     await world.settle()
     told = [fact.balance for fact in await world.facts("loyalty", OrderRated) if isinstance(fact, OrderRated)]
     assert [balance for balance in told if balance] == list(range(1, 3 * MOST))
+
+
+async def test_an_accounts_turn_does_not_overtake_what_was_committed_since_the_line_was_made(world: World) -> None:
+    one, outbox = world.of("loyalty"), kernel.outbox
+    turns = Turns(outbox)
+
+    async def tell(seq: int) -> None:
+        """Commit a fact of the calm account under the number that was drawn for it."""
+        rated = OrderRated(program="p", order=str(seq), revision=1, points=1, change=1, balance=0)
+        event = an_event(rated, account="acc_calm")
+        async with one.db.write() as tx:
+            await emit(tx, kernel, "loyalty", [event])
+            await tx.execute(update(outbox).where(outbox.c.id == event.id).values(seq=seq))
+
+    async def turn() -> list[int]:
+        """The numbers of the calm account in the next batch, which is then gone."""
+        async with one.db.read() as reader:
+            rows = await turns.next(reader)
+        async with one.db.write() as tx:
+            await tx.delete_by_keys(outbox, [(row[0],) for row in rows])
+        return [row[0] for row in rows if row[6] == "acc_calm"]
+
+    loud = OrderRated(program="p", order="1", revision=1, points=1, change=1, balance=0)
+    async with one.db.write() as tx:
+        await emit(tx, kernel, "loyalty", [an_event(loud) for _ in range(2 * MOST)])
+    await tell(9002)
+    assert await turn() == []
+    await tell(9001)
+    await tell(9003)
+    told = [await turn() for _ in range(4)]
+    assert [numbers for numbers in told if numbers] == [[9002], [9001, 9003]]
 
 
 async def test_what_is_not_taken_in_yet_shows_as_lag(world: World) -> None:
