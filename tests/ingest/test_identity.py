@@ -31,6 +31,13 @@ def test_a_browser_that_logs_in_brings_its_history_along() -> None:
     assert owner(desk, "anonymous", "b1") == owner(desk, "customer", "7") == owner(desk, "email", "ana@example.com")
 
 
+def test_traits_in_the_context_count_where_the_message_itself_has_none() -> None:
+    desk = Desk()
+    desk.identify(userId="7", traits={}, context={"traits": {"email": "ana@example.com", "firstName": "Ana"}})
+    assert owner(desk, "email", "ana@example.com") == owner(desk, "customer", "7")
+    assert [fact.first_name for fact in desk.facts(ProfileUpdated)] == ["Ana"]
+
+
 def test_a_guest_who_registers_is_one_person_and_the_first_known_survives() -> None:
     desk = Desk()
     buys(desk, "1", email="ana@example.com")

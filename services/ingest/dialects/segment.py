@@ -104,7 +104,8 @@ def _skew(meta: Mapping[str, str]) -> timedelta:
 def _traits(message: payloads.Message) -> payloads.Traits:
     """A person's traits; RudderStack's SDKs put them into the context."""
     inner = message.context.traits if message.context else None
-    return message.traits or inner or payloads.Traits()
+    nothing = payloads.Traits()
+    return next((told for told in (message.traits, inner) if told and told != nothing), nothing)
 
 
 def _names(said: Said, message: payloads.Message, kind: str) -> tuple[Key, ...]:
