@@ -10,7 +10,6 @@ from services.loyalty.programmes import Programme
 from services.loyalty.records import (
     AuditRow,
     Award,
-    Code,
     Entry,
     Hold,
     Lot,
@@ -18,11 +17,9 @@ from services.loyalty.records import (
     ProgramVersion,
     Rating,
     Redemption,
-    RewardRow,
-    Stock,
     Transaction,
-    Voucher,
 )
+from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from services.loyalty.versions import Versions
 from shared.db import Query, Tx
 from shared.drafts import Added, Keyed

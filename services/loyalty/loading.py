@@ -9,18 +9,8 @@ from services.loyalty import awarding, budgets, tables, wallets
 from services.loyalty.catalogue import key_of
 from services.loyalty.desk import HOLD_TIMER, Desk, Key, order_ref
 from services.loyalty.earning import lot_id
-from services.loyalty.records import (
-    Award,
-    Code,
-    Entry,
-    Hold,
-    Lot,
-    Rating,
-    Redemption,
-    RewardRow,
-    Stock,
-    Voucher,
-)
+from services.loyalty.records import Award, Entry, Hold, Lot, Rating, Redemption
+from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from services.loyalty.versions import versions_for
 from shared.db import Query, Tx
 from shared.events import Event

@@ -9,7 +9,8 @@ from sqlalchemy import bindparam, func, select
 from services.loyalty import shelf, tables, views, wallets, words
 from services.loyalty.catalogue import Reward
 from services.loyalty.programmes import Programme
-from services.loyalty.records import Award, RewardRow, Transaction
+from services.loyalty.records import Award, Transaction
+from services.loyalty.reward_records import RewardRow
 from services.loyalty.versions import versions_of
 from services.loyalty.views import MemberView
 from services.loyalty.words import Language

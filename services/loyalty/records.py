@@ -5,8 +5,6 @@ from typing import Final, Literal
 
 import msgspec
 
-from services.loyalty.catalogue import Reward
-
 Side = Literal["issuer", "pending", "available", "held", "redeemed", "expired", "written_off"]
 ISSUER: Final = "issuer"
 PENDING: Final = "pending"
@@ -281,15 +279,6 @@ class ProgramVersion(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class RewardRow(msgspec.Struct, frozen=True):
-    """A reward of the catalogue as it stands since its last change."""
-
-    account: str
-    id: str
-    revision: int
-    body: Reward
-
-
 class AuditRow(msgspec.Struct, frozen=True):
     """Who changed what by the API: the key behind a call, what it did to what."""
 
@@ -300,36 +289,3 @@ class AuditRow(msgspec.Struct, frozen=True):
     action: str
     subject: str
     customer: str
-
-
-class Stock(msgspec.Struct, frozen=True, gc=False):
-    """How many of a limited reward, or free codes of a pool, are there."""
-
-    account: str
-    reward: str
-    remaining: int
-
-
-class Code(msgspec.Struct, frozen=True, gc=False):
-    """A code by its `key` (how it is compared), given out with `voucher` or free ('')."""
-
-    account: str
-    key: str
-    code: str
-    reward: str
-    voucher: str
-
-
-class Voucher(msgspec.Struct, frozen=True, gc=False):
-    """A reward that a member claimed for the points of `redemption`, by the code that a shop honours."""
-
-    account: str
-    id: str
-    customer: str
-    reward: str
-    code: str
-    redemption: str
-    status: Literal["issued", "used", "returned"]
-    order_ref: str
-    issued_at: datetime
-    expires_at: datetime | None

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from services.loyalty import catalogue, redemptions
 from services.loyalty.catalogue import Reward
 from services.loyalty.desk import Desk, order_ref
-from services.loyalty.records import Code, RewardRow, Stock, Voucher
 from services.loyalty.redemptions import member_and_programme
+from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from shared.errors import Refused, not_found
 from shared.events import Event
 from shared.events.ingest import OrderFact

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from services.loyalty import catalogue, tables
 from services.loyalty.catalogue import Reward
-from services.loyalty.records import Code, RewardRow, Stock, Voucher
+from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from shared.db import Query, Reader
 from shared.errors import not_found
 from shared.web import Page, page, read_cursor

@@ -10,7 +10,7 @@ from services.loyalty import drafts, rewards, shelf
 from services.loyalty.auditing import audited
 from services.loyalty.catalogue import Reward
 from services.loyalty.desk import Desk
-from services.loyalty.records import Voucher
+from services.loyalty.reward_records import Voucher
 from services.loyalty.routes.base import KEYED, Asked, Cursor, Customer, Limit, Name, living
 from services.loyalty.routes.spending import reference
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of

@@ -1,0 +1,50 @@
+"""What loyalty keeps of rewards: a frozen struct for each table, its fields in the order of the columns."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from services.loyalty.catalogue import Reward
+
+
+class RewardRow(msgspec.Struct, frozen=True):
+    """A reward of the catalogue as it stands since its last change."""
+
+    account: str
+    id: str
+    revision: int
+    body: Reward
+
+
+class Stock(msgspec.Struct, frozen=True, gc=False):
+    """How many of a limited reward, or free codes of a pool, are there."""
+
+    account: str
+    reward: str
+    remaining: int
+
+
+class Code(msgspec.Struct, frozen=True, gc=False):
+    """A code by its `key` (how it is compared), given out with `voucher` or free ('')."""
+
+    account: str
+    key: str
+    code: str
+    reward: str
+    voucher: str
+
+
+class Voucher(msgspec.Struct, frozen=True, gc=False):
+    """A reward that a member claimed for the points of `redemption`, by the code that a shop honours."""
+
+    account: str
+    id: str
+    customer: str
+    reward: str
+    code: str
+    redemption: str
+    status: Literal["issued", "used", "returned"]
+    order_ref: str
+    issued_at: datetime
+    expires_at: datetime | None
