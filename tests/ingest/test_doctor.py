@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from time import process_time
 
 import pytest
 from sqlalchemy import func, select
@@ -58,6 +59,32 @@ def test_an_altered_body_is_recognised(signed: bytes, came: bytes, says: str) ->
 )
 def test_a_wrong_secret_or_encoding_is_recognised(given: Callable[[], str], secret: str, says: str) -> None:
     assert says in diagnose(BODY, given(), {"sec_1": secret})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps([["é" * 10] * 2_000], ensure_ascii=False).encode(),
+        b"[" * 240 + b",".join([b"0"] * 20_000) + b"]" * 240,
+    ],
+    ids=["nothing but accents", "deep"],
+)
+def test_a_body_that_is_dear_to_write_again_costs_little_more_than_a_plain_one(body: bytes) -> None:
+    def seconds(raw: bytes) -> float:
+        begun = process_time()
+        diagnose(raw, signature(raw, b"another"), {"sec_1": "s", "sec_2": "t", "sec_3": "u"})
+        return process_time() - begun
+
+    plain = json.dumps({"text": "x" * (len(body) - 20)}).encode()
+    assert min(seconds(body) for _ in range(5)) < 3 * min(seconds(plain) for _ in range(5))
+
+
+@pytest.mark.parametrize(
+    ("given", "secret"),
+    [(lambda: signature(BODY, b""), "no base64!"), (lambda: signature(BODY, b""), "====")],
+)
+def test_an_empty_secret_is_not_taken_for_one_decoded(given: Callable[[], str], secret: str) -> None:
+    assert "nor anything like it" in diagnose(BODY, given(), {"sec_1": secret})
 
 
 async def test_the_answer_says_so_and_nothing_is_stored(world: World, shop: Shop) -> None:

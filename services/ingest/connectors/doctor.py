@@ -4,14 +4,18 @@ import base64
 import hashlib
 import hmac
 import html
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 
 import msgspec
 import orjson
 
 MOST_BYTES = 64 * 1024
 MOST_SECRETS = 3
+DEEPEST = 20
 BOM = b"\xef\xbb\xbf"
+_STEPS = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
 _any = msgspec.json.Decoder().decode
 
 
@@ -24,8 +28,9 @@ def diagnose(raw: bytes, given: str, secrets: Mapping[str, str]) -> str:
         return "the signature is no SHA-256 digest in base64 or hex"
     if len(raw) > MOST_BYTES:
         return "no active secret of this source signed the body"
+    bodies = list(_bodies(raw))
     for name, secret in list(secrets.items())[:MOST_SECRETS]:
-        for altered, body, key in _suspects(raw, secret):
+        for altered, body, key in _suspects(raw, secret, bodies):
             found = signatures.get(hmac.new(key, body, hashlib.sha256).digest())
             if found is not None:
                 return f"not signed as it came, but secret {name} matches {altered}{found}"
@@ -46,15 +51,16 @@ def _signatures(given: str) -> Iterator[tuple[bytes, str]]:
         yield digest, ""
 
 
-def _suspects(raw: bytes, secret: str) -> Iterator[tuple[str, bytes, bytes]]:
+def _suspects(raw: bytes, secret: str, bodies: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes, bytes]]:
     """(what was altered, body, key): the usual accidents, one at a time."""
     key = secret.encode()
     yield "this very body", raw, key
     yield "with the secret's surrounding spaces taken off", raw, key.strip()
     yield "with the secret's HTML entities decoded", raw, html.unescape(secret).encode()
     yield "with the secret encoded in base64", raw, base64.b64encode(key)
-    yield "with the secret decoded from base64", raw, _unbased(secret)
-    for altered, body in _bodies(raw):
+    if unbased := _unbased(secret):
+        yield "with the secret decoded from base64", raw, unbased
+    for altered, body in bodies:
         yield altered, body, key
 
 
@@ -79,22 +85,19 @@ def _bodies(raw: bytes) -> Iterator[tuple[str, bytes]]:
         return
 
 
+def _depth(text: bytes) -> int:
+    """How deep brackets nest at most; those within strings count too."""
+    return max(accumulate(map(_STEPS.__getitem__, text)), default=0)
+
+
 def _written(value: object) -> Iterator[bytes]:
     """JSON as the usual libraries write it: compact, spaced, escaped."""
     compact = orjson.dumps(value)
     yield compact
     yield compact.replace(b"/", b"\\/")
     yield msgspec.json.format(compact, indent=0)
-    yield msgspec.json.format(compact, indent=2)
+    if _depth(compact) <= DEEPEST:  # else the indentation would be many times the body
+        yield msgspec.json.format(compact, indent=2)
     yield orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    yield _escaped(compact)
-    yield _escaped(msgspec.json.format(compact, indent=0))
-
-
-def _escaped(text: bytes) -> bytes:
-    return "".join(c if ord(c) < 128 else _unit_escapes(c) for c in text.decode()).encode()
-
-
-def _unit_escapes(character: str) -> str:
-    units = character.encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    yield json.dumps(value, separators=(",", ":")).encode()
+    yield json.dumps(value).encode()
