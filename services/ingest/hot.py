@@ -90,12 +90,14 @@ class Hot:
         return await self.accept.put(Parcel(account, source, store, lane, head, ids, raws, rejected, done))
 
     async def collided(self, ids: Sequence[UUID], raws: Sequence[bytes], new: set[UUID]) -> set[UUID]:
-        """The ids that were used before for something else, looked up only where any was used before."""
-        repeated = {id_: raw for id_, raw in zip(ids, raws, strict=True) if id_ not in new}
-        if not repeated:
+        """The ids that were used for something else, in this request or before; looked up only where any was used."""
+        if len(new) == len(ids):
             return set()
+        first: dict[UUID, bytes] = {}
+        within = {id_ for id_, raw in zip(ids, raws, strict=True) if first.setdefault(id_, raw) != raw}
+        repeated = {id_: raw for id_, raw in first.items() if id_ not in new}
         async with self.running.db.read() as reader:
-            return await collided(reader, repeated)
+            return within | await collided(reader, repeated)
 
 
 def trust_of(caller: Caller) -> str:
@@ -140,7 +142,7 @@ class Verdict(msgspec.Struct):
     error: Refused | None = None
 
     def shown(self, new: set[UUID], others: set[UUID]) -> dict[str, Any]:
-        """As the answer shows it."""
+        """As the answer shows it; of two events with one id in one request only the first is new."""
         if self.error is not None:
             return {
                 "id": self.id,
@@ -149,8 +151,10 @@ class Verdict(msgspec.Struct):
                 "message": self.error.message,
                 "pointer": self.error.pointer,
             }
-        repeated = "collision" if self.delivery in others else "duplicate"
-        return {"id": self.id, "verdict": "accepted" if self.delivery in new else repeated}
+        if self.delivery in new:
+            new.remove(self.delivery)
+            return {"id": self.id, "verdict": "accepted"}
+        return {"id": self.id, "verdict": "collision" if self.delivery in others else "duplicate"}
 
 
 def _split_native(body: bytes) -> tuple[list[bytes], bool]:

@@ -173,6 +173,17 @@ async def test_an_id_is_known_for_more_than_a_week_and_its_use_for_something_els
     assert (await world.verify()).balanced
 
 
+async def test_of_one_id_twice_in_a_request_only_the_first_is_accepted(world: World, shop: Shop) -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "s", "type": "browse", "data": {"customer": {"id": "7"}}}
+    other = {**event, "data": {"customer": {"id": "8"}}}
+    sent = [event, event, {**event, "id": "2"}, {**other, "id": "2"}]
+    answer = await world.post("/v1/events", sent, headers=shop.server)
+    found = [verdict["verdict"] for verdict in answer.json()["verdicts"]]
+    assert found == ["accepted", "duplicate", "accepted", "collision"]
+    assert await stored(world) == 2
+    assert (await world.verify()).balanced
+
+
 async def test_the_same_message_id_from_two_sources_is_two_messages(world: World, shop: Shop) -> None:
     for key in (shop.made.server_key, shop.made.browser_key):
         body = json.dumps({"batch": [{**SMALL, "messageId": "m"}]}).encode()
