@@ -113,6 +113,25 @@ def test_a_delivery_can_be_watched_without_reading_who_it_is_about() -> None:
     assert "ana@" not in masked(b"broken {ana@example.com")
 
 
+def test_what_is_personal_in_other_platforms_spelling_is_masked_too() -> None:
+    person = {"first_name": "Ana", "company": "Diaz SL", "postcode": "36201", "address_1": "High St 1", "city": "Vigo"}
+    told = {"customer_ip_address": "10.1.2.3", "username": "ana.diaz", "billing": person, "shipping": {"name": "Ana"}}
+    shown = masked(
+        json.dumps(
+            {
+                **told,
+                "client_details": {"browser_ip": "10.1.2.4"},
+                "phones": ["600 000 777"],
+                "by": {"ana@example.com": 1},
+                "line_items": [{"name": "Tea"}],
+            }
+        ).encode()
+    )
+    for personal in ("Ana", "ana", "Diaz", "36201", "High St", "Vigo", "10.1.2", "600"):
+        assert personal not in shown, personal
+    assert "Tea" in shown
+
+
 async def test_the_newest_deliveries_of_a_source_are_shown_masked(world: World, shop: Shop) -> None:
     for number in range(3):
         await shop.shopify("orders/create", shopify_order(number, at=world.now))
