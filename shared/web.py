@@ -154,7 +154,7 @@ async def perform(  # noqa: PLR0913 - all but the request by name
     400 without a key, 422 `idempotency_key_reused` for a key that came with another body.
     """
     running = running_of(request)
-    call = await _named_call(request, caller.account)
+    call = await _named_call(request, caller)
     try:
         async with running.db.write() as tx:
             known = await claim(tx, running.kernel, call)
@@ -179,12 +179,13 @@ async def perform(  # noqa: PLR0913 - all but the request by name
     return Response(text, status, media_type="application/json")
 
 
-async def _named_call(request: Request, account: str) -> Remembered:
+async def _named_call(request: Request, caller: Caller) -> Remembered:
     key = request.headers.get("idempotency-key", "")
     if not 0 < len(key) <= 255:
         raise Refused("idempotency_key_missing", "give an Idempotency-Key of 1 to 255 characters", status=400)
-    route = f"{request.method} {request.url.path}"
-    return Remembered(account, route, key, hashlib.sha256(await request.body()).digest())
+    whose = f" of {caller.customer}" if caller.customer else ""  # two members may choose the same key
+    route = f"{request.method} {request.url.path}{whose}"
+    return Remembered(caller.account, route, key, hashlib.sha256(await request.body()).digest())
 
 
 class Page(msgspec.Struct, frozen=True):

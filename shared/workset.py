@@ -48,6 +48,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime
     trace: str = ""
     about: str = ""
+    lane: Lane = Lane.LIVE
 
 
 class Cause(Protocol):

@@ -17,7 +17,7 @@ from services.loyalty.records import AVAILABLE, PENDING, Award, Lot, Member, Mov
 from services.loyalty.redemptions import member_and_programme
 from shared.db import new_id
 from shared.errors import Invalid
-from shared.events.base import NAMESPACE
+from shared.events.base import NAMESPACE, Lane
 from shared.workset import Command
 
 RULE = "import"
@@ -102,6 +102,7 @@ def commands(account: str, rows: Sequence[tuple[str, Row]], now: datetime) -> li
                 id=uuid5(NAMESPACE, f"{account}|{customer}|import|{row.reference}"),
                 time=now,
                 about=award_of(customer, row),
+                lane=Lane.HISTORY,
             ),
             row,
         )

@@ -59,7 +59,7 @@ async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
         desk.awards.loaded((award.account, award.id), award)
     for spent in await tx.fetch_by_keys(tables.redemption, merging, Redemption, by=("account", "customer")):
         desk.redemptions.loaded((spent.account, spent.id), spent)
-    for voucher in await tx.fetch_by_keys(tables.voucher, merging, Voucher, by=("account", "customer")):
+    for voucher in await tx.fetch_by_keys(tables.voucher, merging, Voucher, by=("account", "customer"), lock="wait"):
         desk.vouchers.loaded((voucher.account, voucher.id), voucher)
     return merging
 

@@ -32,8 +32,13 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def put(command: Command, desk: Desk, name: str, reward: Reward, stock: int | None) -> RewardRow:
-    """Add a reward to the catalogue, or change one; `stock` is only for a new one (None: unlimited)."""
+    """Add a reward to the catalogue, or change one; `stock` is only for a new one (None: unlimited).
+
+    Raises Refused 422 `codes_fixed` for other codes than it began with.
+    """
     before = desk.rewards.get((command.account, name))
+    if before is not None and before.body.codes != reward.codes:
+        raise Refused("codes_fixed", f"the codes of {name} are {before.body.codes}", pointer="/codes")
     row = RewardRow(command.account, name, 1 if before is None else before.revision + 1, reward)
     desk.rewards[command.account, name] = row
     limit = 0 if reward.codes == "pool" else stock
@@ -43,8 +48,13 @@ def put(command: Command, desk: Desk, name: str, reward: Reward, stock: int | No
 
 
 def restock(command: Command, desk: Desk, name: str, change: int) -> Stock:
-    """Add to or take from a limited reward; raises Refused 404, 422 `unlimited` or `below_zero`."""
-    _reward(command, desk, name)
+    """Add to or take from a limited reward; raises Refused 404, 422 `unlimited`, `below_zero` or `codes_needed`."""
+    if _reward(command, desk, name).codes == "pool":
+        raise Refused("codes_needed", f"{name} has as many as codes were added", pointer="/change")
+    return _restocked(command, desk, name, change)
+
+
+def _restocked(command: Command, desk: Desk, name: str, change: int) -> Stock:
     held = desk.stock.get((command.account, name))
     if held is None:
         raise Refused("unlimited", f"{name} has no stock to change")
@@ -61,7 +71,7 @@ def fill_pool(command: Command, desk: Desk, name: str, codes: list[str]) -> Stoc
         raise Refused("not_a_pool", f"{name} makes its codes itself")
     for code in codes:
         desk.new_codes.append(Code(command.account, catalogue.key_of(code), code, name, ""))
-    return restock(command, desk, name, len(codes))
+    return _restocked(command, desk, name, len(codes))
 
 
 def claim(command: Command, desk: Desk, name: str) -> Claimed:
@@ -123,6 +133,11 @@ def use_coupons(event: Event[OrderFact], desk: Desk) -> None:
             _use(voucher, order_ref(event), desk)
 
 
+def voucher_id(redemption: str) -> str:
+    """The id of the voucher that the points of a redemption paid for, if they paid for one."""
+    return f"vch_{redemption.removeprefix('red_')}"
+
+
 def _use(voucher: Voucher, order: str, desk: Desk) -> Voucher:
     used = replace(voucher, status="used", order_ref=order)
     desk.vouchers[voucher.account, voucher.id] = used
@@ -160,7 +175,7 @@ def _take_one(command: Command, desk: Desk, name: str, reward: Reward) -> None:
 
 
 def _issue(command: Command, desk: Desk, name: str, reward: Reward, redemption: str, until: datetime | None) -> Voucher:
-    made = f"vch_{command.id.hex}"
+    made = voucher_id(redemption)
     free = desk.free_codes.get((command.account, name))
     code = free.code if free is not None else catalogue.new_code(reward.pattern)
     voucher = Voucher(command.account, made, command.customer, name, code, redemption, "issued", "", desk.now, until)

@@ -6,11 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from services.loyalty import holds, redemptions, tables, views
+from services.loyalty import holds, redemptions, rewards, tables, views
 from services.loyalty.auditing import audited
 from services.loyalty.desk import Desk
 from services.loyalty.records import Hold, Redemption, Transaction
 from services.loyalty.redemptions import Basket
+from services.loyalty.reward_records import Voucher
 from services.loyalty.routes.base import KEYED, MOST_POINTS, Asked, Customer, Name, Points
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.errors import Refused, not_found
@@ -100,8 +101,12 @@ async def reverse(request: Request, redemption: Name, caller: ServerKey, body: R
     """Give the points of a redemption back into the lots they came out of, once."""
     async with reading(request) as reader:
         found = await reader.fetch_by_keys(tables.redemption, [(caller.account, redemption)], Redemption)
+        voucher = rewards.voucher_id(redemption)
+        claimed = await reader.fetch_by_keys(tables.voucher, [(caller.account, voucher)], Voucher)
     if not found:
         raise not_found("redemption", redemption)
+    if claimed:
+        raise Refused("paid_for_reward", f"these points come back with {voucher} only", status=409)
     return await perform(
         request,
         caller=caller,
@@ -158,14 +163,15 @@ async def _end_hold(
 @router.post("/v1/transactions", status_code=201, openapi_extra=KEYED)
 async def adjust(request: Request, body: AdjustBody, caller: ServerKey) -> Response:
     """Correct a balance by hand, with the reason and who did it."""
+    named = await customer_of(request, caller, body.customer)
     return await perform(
         request,
         caller=caller,
-        customer=await customer_of(request, caller, body.customer),
+        customer=named,
         judge=audited(
             caller,
             "adjust",
-            body.customer,
+            named,
             lambda command, desk: redemptions.adjust(
                 command, desk, body.points, body.reason, body.actor, qualifies=body.qualifies
             ),
