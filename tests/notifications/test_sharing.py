@@ -33,7 +33,7 @@ async def test_two_who_lapse_at_one_address_get_one_mail(office: Office) -> None
     await office.is_balanced()
 
 
-async def test_the_cap_is_the_addresss(village_office: Office) -> None:
+async def test_the_cap_belongs_to_the_address(village_office: Office) -> None:
     await moved_in(village_office)
     for number, who in enumerate((ANA, BEA)):
         await village_office.tell(filled(f"cart_{number}", of=who, at=village_office.world.now))

@@ -129,7 +129,9 @@ def test_alerts_name_metrics_that_exist() -> None:
     assert asked <= known
 
 
-@pytest.mark.parametrize("topic", ["lag", "parked", "outbox", "timer_lateness", "loop_lag", "signature", "unknown", "render", "purchase"])
+@pytest.mark.parametrize(
+    "topic", ["lag", "parked", "outbox", "timer_lateness", "loop_lag", "signature", "unknown", "render", "purchase"]
+)
 def test_an_operator_is_told_about(topic: str) -> None:
     rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
     assert any(topic in rule["expr"] for rule in rules)
