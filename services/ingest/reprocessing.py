@@ -1,5 +1,6 @@
 """Reprocessing: deliveries taken in again, after a connector was mended or our code was; nothing is told twice."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -78,15 +79,14 @@ def check(row: Delivery) -> None:
 
 async def take_again(tx: Tx, writer: str, rows: Sequence[Delivery]) -> int:
     """Put deliveries before intake again; what was understood before is marked, so that it only corrects."""
-    again = [(row.seq, "", "", _marked(row)) for row in rows if row.raw != REDACTED]
-    columns = ("verdict", "reason", "head")
-    await tx.update_many(_delivery, by=("seq",), columns=columns, rows=again)
-    taken = {row.seq for row in rows if row.raw != REDACTED}
-    counts: dict[str, int] = {}
-    for row in rows:
-        if row.seq in taken:
-            counts[f"deliveries:{row.verdict}"] = counts.get(f"deliveries:{row.verdict}", 0) - 1
-    await carrying.count(tx, tables.kernel, writer, counts)
+    read = {row.seq: row.verdict for row in rows}
+    held = await tx.fetch_by_keys(_delivery, [(seq,) for seq in read], Delivery, lock="wait")
+    # since they were read, another call may have put them back or an erasure redacted them
+    still = [row for row in held if row.verdict == read[row.seq] and row.raw != REDACTED]
+    again = [(row.seq, "", "", _marked(row)) for row in still]
+    await tx.update_many(_delivery, by=("seq",), columns=("verdict", "reason", "head"), rows=again)
+    counts = Counter(f"deliveries:{row.verdict}" for row in still)
+    await carrying.count(tx, tables.kernel, writer, {name: -number for name, number in counts.items()})
     return len(again)
 
 

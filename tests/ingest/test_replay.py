@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from services.ingest import tables
-from services.ingest.reprocessing import reprocess
+from services.ingest.reprocessing import reprocess, take_again
 from shared.errors import Refused
 from tests.ingest.shop import Shop, open_shop, shopify_order
 from tests.world import World
@@ -46,6 +46,19 @@ async def test_a_choice_of_deliveries_is_taken_in_again(world: World, shop: Shop
         assert await reprocess(world.settings, "translated", **choice) == len(kinds)
         assert await waits(world) == kinds, choice
     assert await world.rows("ingest", select(tables.kernel.archive.c.id)) == before
+    assert (await world.verify()).balanced
+
+
+async def test_two_calls_that_chose_the_same_deliveries_take_them_in_again_once(world: World, shop: Shop) -> None:
+    await shop.native("customer", {"customer": {"id": "8"}})
+    await world.settle()
+    one = world.of("ingest")
+    async with one.db.read() as reader:
+        chosen = [tables.Delivery(*row) for row in await reader.fetch(select(*tables.delivery.columns))]
+    for expected in (1, 0):
+        async with one.db.write() as tx:
+            assert await take_again(tx, one.writer, chosen) == expected
+    await world.settle()
     assert (await world.verify()).balanced
 
 
