@@ -227,11 +227,10 @@ def _close(desk: Desk, message: Message, state: MessageState, detail: str) -> No
 
 
 def _suppress(desk: Desk, message: Message, reason: str) -> None:
-    address = desk.contact.address
-    if not address:
+    if not message.address:
         return
     for purpose in Purpose:
-        key = (message.account, address, message.channel, purpose.value)
+        key = (message.account, message.address, message.channel, purpose.value)
         held = desk.suppressions.get(key)
         if held is None or held.reason not in ALWAYS_BINDING:
             desk.suppressions[key] = Suppression(*key, reason, desk.now)

@@ -113,6 +113,7 @@ async def _load_suppressions(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     ):
         return
     wanted = {(contact.account, contact.address) for contact in desk.contacts.values() if contact.address}
+    wanted |= {(message.account, message.address) for message in desk.messages.values() if message.address}
     profiles = [item for item in work if isinstance(item, Event) and isinstance(item.fact, ProfileUpdated)]
     for event in profiles:
         wanted.add((event.account, address_hash(desk.key, canonical_address(event.fact.email))))
