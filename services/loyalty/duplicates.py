@@ -4,11 +4,13 @@ from msgspec.structs import replace
 
 from services.loyalty import awarding, earning, ledger, terms
 from services.loyalty.desk import Desk
+from services.loyalty.earning import MOST
 from services.loyalty.handlers import climb
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Context, Member, Move, Rating
 from services.loyalty.rules import FirstOrder
+from services.loyalty.stacking import summed
 from shared.db import new_id
 from shared.events import Event
 from shared.events.ingest import CustomerMerged
@@ -38,9 +40,9 @@ def _no_longer_first(
     rules = desk.programmes(event.account, event.store).numbered(context.version).rules
     names = {rule.name for rule in rules if isinstance(rule, FirstOrder)}
     parts = rating.parts or ()
-    points = min(sum(part.points for part in parts if part.rule in names), rating.points)
     kept = tuple(replace(part, points=0, why="not_the_first_order") if part.rule in names else part for part in parts)
     context = replace(context, first_order=False)
+    points = max(0, rating.points - summed(kept, context, rules, MOST)) if parts else 0
     desk.put_rating(replace(rating, points=rating.points - points, parts=kept, context=context))
     if points:
         day = terms.local_day(programme.zone, context.accrued_at)

@@ -44,14 +44,20 @@ def stacked(order: Order, context: Context, rules: Sequence[Rule], most: int) ->
         parts |= {rule.name: _part(rule, order, context, base) for rule in plan.others}
         if plan.grouped:
             _one_of_each_group(plan.found, parts)
+    found = tuple([parts[rule.name] for rule in plan.found])
+    return Sum(summed(found, context, plan.found, most), found)
+
+
+def summed(parts: Sequence[Part], context: Context, rules: Sequence[Rule], most: int) -> int:
+    """What the parts of an order's rules come to: the tier multiplies what tiered ones brought, all within its room."""
+    fixed_ones = {rule.name for rule in rules if isinstance(rule, OrderRule) and not rule.tiered}
     tiered = fixed = 0
-    for rule in plan.found:
-        if rule.tiered:
-            tiered += parts[rule.name].points
+    for part in parts:
+        if part.rule in fixed_ones:
+            fixed += part.points
         else:
-            fixed += parts[rule.name].points
-    total = min(tiered * context.percent // 100 + fixed, most if context.room is None else context.room)
-    return Sum(total, tuple([parts[rule.name] for rule in plan.found]))
+            tiered += part.points
+    return min(tiered * context.percent // 100 + fixed, most if context.room is None else context.room)
 
 
 def _planned(rules: Sequence[Rule]) -> Plan:

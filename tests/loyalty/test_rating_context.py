@@ -6,6 +6,7 @@ import pytest
 from services.loyalty.programmes import Budget
 from services.loyalty.rules import Cap
 from services.loyalty.rules.activity import Review
+from services.loyalty.rules.first_order import FirstOrder
 from services.loyalty.rules.spend import Spend
 from shared.events.ingest import OrderStatus
 from tests.loyalty.shop import Shop, line, order, programme
@@ -47,6 +48,15 @@ def test_an_order_that_moves_keeps_what_it_drew_on_the_budget() -> None:
     assert (shop.member("ana").available, shop.member("eva").available, left(shop)) == (0, 100, 30)
     shop.tell(order("2", line(10_000)), "ana")
     assert (shop.member("ana").available, left(shop)) == (30, 0)
+
+
+def test_a_first_order_that_was_none_loses_no_more_than_it_brought() -> None:
+    shop = Shop(programme(pending_days=0, rules=(Spend(), FirstOrder(award=500)), cap=Cap(points=100)))
+    for name in ("ana", "eva"):
+        shop.tell(order(f"of_{name}", line(10_000)), name)
+    shop.merge("ana", "eva")
+    assert [rating.points for rating in shop.desk.ratings.values()] == [100, 100]
+    assert shop.member("ana").available == 200
 
 
 def test_a_bonus_never_costs_points() -> None:
