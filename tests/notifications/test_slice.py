@@ -1,4 +1,4 @@
-"""The whole road by HTTP: a cart posted to ingest becomes mails, a purchase becomes thanks with points."""
+"""The whole road by HTTP in both modes: a posted cart becomes mails, a purchase becomes thanks with points."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,9 +19,9 @@ TEA = {"product": "tea", "title": "Chá", "quantity": 2, "price": 1250}
 
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+async def shop(mode: dict[str, Any], tmp_path: Path) -> AsyncIterator[Shop]:
     """A shop that posts to ingest, with loyalty and notifications behind it, on a Tuesday at noon."""
-    async with a_world([ingest, loyalty, notifications], tmp_path) as world:
+    async with a_world([ingest, loyalty, notifications], tmp_path, **mode) as world:
         world.clock.move_to(NOON)
         shop = await open_shop(world, name="Casa Querencia")
         await said(shop, "consent", {"customer": ANA, "channel": "email", "granted": True})
