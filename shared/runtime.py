@@ -17,6 +17,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from shared import books
 from shared.bus import connect as bus_connect
 from shared.bus.base import Bus
+from shared.characters import asks_with_nul
 from shared.clock import Clock, machine_seconds
 from shared.db.base import Database
 from shared.errors import Unavailable
@@ -25,7 +26,7 @@ from shared.observe import METRICS
 from shared.running import Running
 from shared.service import Pace, Service
 from shared.settings import Settings
-from shared.web import describe, install
+from shared.web import describe, install, problem, refuse_unkept
 
 log = structlog.get_logger()
 HTTP_SECONDS = 6
@@ -45,6 +46,9 @@ class Front:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
         if scope["type"] == "http":
+            if asks_with_nul(scope):
+                await problem(400, "malformed", "the path or query holds a NUL")(scope, receive, send)
+                return
             path = scope["path"]
             handler = self._exact.get(path) or self._exact.get(path.rstrip("/"))
             if handler is None:
@@ -58,9 +62,10 @@ class Front:
 class LoopState:
     """What the supervisor knows of one loop."""
 
-    def __init__(self, service: str, name: str) -> None:
+    def __init__(self, service: str, name: str, silence: float) -> None:
         self.service = service
         self.name = name
+        self.silence = silence
         self.waiting_for = ""
         self.failure = ""
         self.last_good = machine_seconds()
@@ -166,15 +171,17 @@ class Runtime:
                 **{name: getattr(loop, "pace", Pace()) for name, loop in one.loops.items()},
             }
             for name, step in steps.items():
-                state = LoopState(one.service.name, name)
+                pace = paces.get(name, Pace())
+                state = LoopState(one.service.name, name, pace.silence)
                 self.states.append(state)
-                keepers.append((f"{one.service.name} {name}", self._keeper(one, state, step, paces.get(name, Pace()))))
+                keepers.append((f"{one.service.name} {name}", self._keeper(one, state, step, pace)))
         return keepers
 
     def _keeper(
         self, one: Running, state: LoopState, step: Callable[[], Awaitable[int]], pace: Pace
     ) -> Callable[[], Coroutine[Any, Any, None]]:
         async def keep() -> None:
+            structlog.contextvars.bind_contextvars(service=state.service, loop=state.name)
             back_off = 0.1
             while not self.stopping.is_set():
                 worked = await self._one_step(state, step)
@@ -235,6 +242,7 @@ class Runtime:
             port=self.settings.http_port,
             access_log=False,
             log_level="warning",
+            log_config=None,
             timeout_graceful_shutdown=HTTP_SECONDS,
             http="httptools",
             loop="none",
@@ -271,5 +279,8 @@ async def _within(seconds: float, *acts: Coroutine[Any, Any, None]) -> None:
 def _bound(one: Running) -> Any:
     async def bind(request: Request) -> None:
         request.state.running = one
+        structlog.contextvars.bind_contextvars(service=one.service.name)
+        if request.scope["route"].body_field is not None:
+            await refuse_unkept(request)
 
     return Depends(bind)

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from shared.access import Caller
+from shared.characters import suspect, unkept
 from shared.db.base import Reader
 from shared.errors import Invalid, Refused, TooMany, Unavailable
 from shared.events.base import NAMESPACE
@@ -100,10 +101,27 @@ def install(app: FastAPI) -> None:
         codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "malformed"}
         return problem(status, codes.get(status, "refused"), str(detail))
 
+    async def failed(_request: Request, error: Exception) -> Response:
+        return problem_of(error)  # starlette raises it again afterwards, so that the server logs it
+
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(Unavailable, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, failed)
+
+
+async def refuse_unkept(request: Request) -> None:
+    """Refuse a body with NUL or half a surrogate pair, with a pointer to each; raises Invalid."""
+    raw = await request.body()
+    if not suspect(raw):
+        return
+    try:
+        places = [()] if b"\0" in raw else list(unkept(await request.json()))
+    except (ValueError, RecursionError):  # no JSON: its route says so
+        return
+    if places:
+        raise Invalid([(pointer_of(where), "a text holds a character that cannot be kept") for where in places])
 
 
 def describe(app: FastAPI, documents: Sequence[Mapping[str, Any]]) -> None:
@@ -211,6 +229,10 @@ def write_cursor(values: Sequence[Any]) -> str:
 def read_cursor(text: str, kinds: Any) -> Any:
     """What a cursor holds, as a tuple of `kinds`; raises Refused 400."""
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kinds)
-    except (ValueError, msgspec.MsgspecError) as error:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        found, plain = msgspec.json.decode(raw, type=kinds), msgspec.json.decode(raw)
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise Refused("malformed", "this cursor is not one of ours", status=400, pointer="/cursor") from error
+    if any(unkept(plain)) or any(isinstance(each, int) and each.bit_length() > 63 for each in plain):
+        raise Refused("malformed", "this cursor is not one of ours", status=400, pointer="/cursor")
+    return found

@@ -14,7 +14,7 @@ from shared.clock import Clock, machine_seconds
 from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
 from shared.db.statements import POSTGRES, convert_columns, folded, primary_key, sql_of
-from shared.errors import Unavailable
+from shared.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,7 @@ AWAY = (
     asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
     asyncpg.exceptions.ReadOnlySQLTransactionError,
 )
+UNKEPT = (asyncpg.exceptions.CharacterNotInRepertoireError, asyncpg.exceptions.UntranslatableCharacterError)
 ACQUIRE_SECONDS = 0.8
 START_SECONDS = 20.0  # who starts together with the database waits for it
 SESSION = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s", "timezone": "UTC", "jit": "off"}
@@ -42,9 +43,11 @@ SESSION = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s", "
 
 @contextmanager
 def _told_apart() -> "Iterator[None]":
-    """Turn what may pass by itself into Unavailable."""
+    """Turn what may pass by itself into Unavailable, and text that PostgreSQL cannot keep into Refused."""
     try:
         yield
+    except UNKEPT as error:
+        raise Refused("malformed", "a text holds a character that cannot be kept", status=400) from error
     except AWAY as error:
         if isinstance(error, ValueError):  # asyncpg's word for a value that the column can never hold
             raise

@@ -11,7 +11,7 @@ from services.loyalty.routes.base import Cursor, Limit, Name, living
 from services.loyalty.versions import versions_of
 from shared.access import MemberOrServer, ServerKey, customer_of
 from shared.errors import not_found
-from shared.web import answer, reading, running_of
+from shared.web import answer, reading, refuse_unkept, running_of
 
 router = APIRouter()
 NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
@@ -57,6 +57,7 @@ async def import_balances(request: Request, caller: ServerKey) -> Response:
 
     Columns: customer, points, reference, accrued_at, expires_at, available_at, qualifies.
     """
+    await refuse_unkept(request)
     text = (await request.body()).decode("utf-8", "replace")
     rows = [(await customer_of(request, caller, row.customer), row) for row in imports.read(text)]
     running, new = running_of(request), 0
