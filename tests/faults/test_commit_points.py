@@ -26,6 +26,7 @@ TRADING = [
     "scoring.consumer.after",
     "scoring.offset.after",
     "scoring.published.after",
+    "scoring.relay.before",
     "scoring.relay.after",
     "notifications.consumer.before",
     "notifications.consumer.after",
@@ -46,9 +47,10 @@ SHORT = {  # by whether the house is distributed, where a lost hand-over is know
         ALL_IS_RIPE: ["loyalty.timer.before", "scoring.timer.after"],
     },
 }
+TELLING = ["notifications.relay.before", "notifications.published.after", "notifications.relay.after"]
 IN_FULL = {
     False: {
-        CARTS[0]: ["notifications.timer.before"],
+        CARTS[0]: ["notifications.timer.before", *TELLING],
         CARTS[1]: ["notifications.timer.after"],
         CARTS[2]: ["notifications.claim.after"],
         CARTS[3]: ["notifications.handing_over.after"],
@@ -62,6 +64,7 @@ IN_FULL = {
         ALL_IS_RIPE: [],
     },
     True: {
+        CARTS[0]: TELLING,
         CARTS[1]: ["notifications.timer.before", "notifications.claim.after"],
         CARTS[3]: ["notifications.handing_over.after"],
         CARTS[5]: ["notifications.outcome.before"],
