@@ -62,12 +62,13 @@ async def _readiness(one: "Running") -> str:
 
 def _loop(state: "LoopState") -> dict[str, object]:
     silent = machine_seconds() - state.last_good
+    failure = state.failure or (f"no step has ended well for {silent:.1f} s" if silent >= state.silence else "")
     return {
         "service": state.service,
         "loop": state.name,
-        "well": not state.failure and silent < STALE_SECONDS,
+        "well": not failure,
         "waiting_for": state.waiting_for,
-        "failure": state.failure,
+        "failure": failure,
         "seconds_since_good": round(silent, 1),
     }
 

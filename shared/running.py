@@ -84,7 +84,7 @@ class Running:
                     await asyncio.sleep(0.02)
         except (Unavailable, TimeoutError):
             return False
-        self.setup_read = True
+        self.setup_read = self.setup_read or end > 0
         return True
 
     async def _read_to(self) -> int:
@@ -95,11 +95,21 @@ class Running:
         return row[0] if row else 0
 
     async def is_ready(self) -> bool:
-        """Whether HTTP can be answered: the database is there and the set-up was ever read to its end."""
-        if not self.setup_read:
-            self.setup_read = await self._read_to() >= max(1, (await self.bus.ends(CONFIG_TOPIC))[0])
+        """Whether HTTP can be answered: the database is there and the set-up was ever read to its end.
+
+        Where the bus does not say what the end is, what an earlier process has read will do.
+        """
         async with self.db.read() as reader:
             await reader.machine_now()
+        if self.setup_read:
+            return True
+        read_to = await self._read_to()
+        if not read_to:
+            return False
+        try:
+            self.setup_read = read_to >= (await self.bus.ends(CONFIG_TOPIC))[0]
+        except Unavailable:
+            return True
         return self.setup_read
 
     async def publish(self) -> int:

@@ -31,12 +31,14 @@ class Loop(Protocol):
 class Pace(NamedTuple):
     """How long a loop rests when it had nothing to do, and at most backs off after failures, in machine seconds.
 
-    `emits` is false where a step never leaves a fact for the relay.
+    `emits` is false where a step never leaves a fact for the relay; a loop of which no step ended well for `silence`
+    seconds is unwell.
     """
 
     rest: float = 0.1
     back_off: float = 5.0
     emits: bool = True
+    silence: float = 30.0
 
 
 MakeLoop = Callable[["Running"], Loop]

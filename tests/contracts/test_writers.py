@@ -1,6 +1,7 @@
 """Each table is written by one module; where a second one writes, it is named here with its reason."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,11 +34,35 @@ def _names(tree: ast.Module) -> dict[str, str]:
 
 
 def _written(tree: ast.Module) -> Iterator[str]:
+    for _verb, table in _writings(tree):
+        yield table
+
+
+def _writings(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """(verb, table) of every write."""
     names = _names(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args and _writes(node.func):
             said = ast.unparse(node.args[0])
-            yield names.get(said, said).rsplit(".", 1)[-1]
+            yield ast.unparse(node.func).rsplit(".", 1)[-1], names.get(said, said).rsplit(".", 1)[-1]
+
+
+def _set_by(tree: ast.Module, table: str) -> set[str]:
+    """The columns that updates of a table set; a `.values(…)` without names counts as `*`."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(ast.Attribute(updated, "values")) if _updates(tree, updated, table):
+                found |= {keyword.arg or "*" for keyword in node.keywords} | {"*" for _given in node.args}
+    return found
+
+
+def _updates(tree: ast.Module, said: ast.expr, table: str) -> bool:
+    return ("update", table) in _writings(ast.Module([*_assigned(tree), ast.Expr(said)], []))
+
+
+def _assigned(tree: ast.Module) -> list[ast.stmt]:
+    return [node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute)]
 
 
 def _writes(called: ast.expr) -> bool:
@@ -53,3 +78,29 @@ def test_each_table_is_written_by_one_module() -> None:
             writers.setdefault((service, table), set()).add(module)
     assert writers[("loyalty", "lot")] == {"desk"}
     assert {table: by for table, by in writers.items() if len(by) > 1} == SEVERAL
+
+
+def test_the_ledger_is_only_ever_added_to() -> None:
+    """A merge or a refund writes further transactions; an erasure takes the words written about a person, no points."""
+    verbs: dict[str, set[str]] = {"journal": set(), "entry": set()}
+    set_: dict[str, set[str]] = {"journal": set(), "entry": set()}
+    for service, _module, tree in _modules():
+        if service == "loyalty":
+            for verb, table in _writings(tree):
+                verbs.get(table, set()).add(verb)
+            for table in set_:
+                set_[table] |= _set_by(tree, table)
+    assert verbs == {"journal": {"insert_many", "update"}, "entry": {"insert_many"}}
+    assert set_ == {"journal": {"note"}, "entry": set()}
+    assert not [
+        said for said in _statements("loyalty") if re.search(r"(?i)(update|delete from) +(journal|entry)", said)
+    ]
+
+
+def _statements(service: str) -> Iterator[str]:
+    """Every text in a service's code: SQL written by hand is among them."""
+    for owner, _module, tree in _modules():
+        if owner == service:
+            yield from (
+                node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            )
