@@ -2,7 +2,9 @@
 
 import logging
 import os
+import re
 import sys
+from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -39,28 +41,52 @@ class Metrics:
 
 
 METRICS = Metrics()
+TRACE = "00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+
+
+MASK = "***"
+_PERSONAL = re.compile(r"[^\s@'\"<>:,;/]{1,64}@[^\s@'\"<>:,;/]+\.[^\s@'\"<>:,;/]+|\+\d[\d ().-]{6,}\d")
 
 
 def configure_logs(level: str) -> None:
-    """Send structured logs as JSON lines to standard error."""
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(message)s")
+    """Send all logs, those of libraries too, as JSON lines to standard error, without addresses and phone numbers."""
+    entry: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _of_whom,
+    ]
+    line: list[Any] = [structlog.processors.format_exc_info, _masked, structlog.processors.JSONRenderer()]
+    foreign = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=entry, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *line]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(foreign)
+    logging.basicConfig(level=level, handlers=[handler])
     for chatty in ("aiokafka", "alembic", "asyncio", "httpx", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*entry, *line],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
 
 
+def _of_whom(_logger: Any, _method: str, entry: Any) -> Any:
+    entry.setdefault("service", "querencia")
+    return entry
+
+
+def _masked(_logger: Any, _method: str, entry: Any) -> Any:
+    """An error's text may quote what it failed on: nobody may be known by it."""
+    plain = (int, float, type(None))
+    return {
+        name: value if isinstance(value, plain) else _PERSONAL.sub(MASK, str(value)) for name, value in entry.items()
+    }
+
+
 def traceparent(given: str = "") -> str:
-    """The caller's W3C trace context, or a new one."""
-    if len(given) == 55 and given[2] == given[35] == given[52] == "-":
+    """The caller's W3C trace context (version 00), or a new one where there is none or it is not one."""
+    if re.fullmatch(TRACE, given):
         return given
     return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"

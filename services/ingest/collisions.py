@@ -13,6 +13,7 @@ from shared.observe import METRICS
 MOST_LOOKED_UP = 1000
 AT_A_TIME = 50
 log = structlog.get_logger()
+AGAIN = "a delivery's id was used again for another body"
 
 
 async def collided(reader: Reader, repeated: Mapping[UUID, bytes]) -> set[UUID]:
@@ -28,5 +29,5 @@ async def collided(reader: Reader, repeated: Mapping[UUID, bytes]) -> set[UUID]:
             if row.raw not in {REDACTED, repeated[row.id]}:
                 found.add(row.id)
                 METRICS.deliveries.labels("collision").inc()
-                log.warning("a delivery's id was used again for another body", source=row.source, delivery=str(row.id))
+                log.warning(AGAIN, service="ingest", source=row.source, delivery=str(row.id))
     return found

@@ -64,7 +64,7 @@ class Hot:
             await respond(send, status, body, headers)
         except Exception as error:
             if not isinstance(error, Refused | Unavailable):
-                log.exception("request failed", path=scope["path"])
+                log.exception("request failed", service="ingest", path=scope["path"])
             found = problem_of(error)
             extra = {"retry-after": found.headers["retry-after"]} if "retry-after" in found.headers else {}
             await respond(send, found.status_code, bytes(found.body), extra)

@@ -31,6 +31,7 @@ class Thread:
         con = sqlite3.connect(self._path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=512)
         con.execute("PRAGMA journal_mode=WAL")
         con.execute("PRAGMA synchronous=FULL")
+        con.execute("PRAGMA secure_delete=ON")  # what is erased is not to be found in the file either
         con.execute("PRAGMA foreign_keys=ON")
         con.execute("PRAGMA cache_size=-65536")
         if self._readonly:
