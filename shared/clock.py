@@ -15,6 +15,13 @@ def machine_seconds() -> float:
     return time.monotonic()
 
 
+def in_calendar(at: datetime) -> datetime:
+    """A moment as asked for; raises ValueError for one so near the calendar's ends that UTC may not have it."""
+    if not 1 < at.year < 9999:
+        raise ValueError("a moment is of the years 2 to 9998")
+    return at
+
+
 class Clock:
     """Business time: machine time plus an offset, movable while running; whoever listens hears of each move."""
 

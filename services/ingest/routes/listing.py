@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from services.ingest.loading import external
+from shared.clock import in_calendar
 from shared.web import MOST_PER_PAGE
 
 Name = Annotated[str, Path(max_length=700)]
 Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
 Cursor = Annotated[str, Query(max_length=400)]
-Since = Annotated[AwareDatetime | None, Query(alias="created_at[gte]")]
+Since = Annotated[Annotated[AwareDatetime, AfterValidator(in_calendar)] | None, Query(alias="created_at[gte]")]
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 

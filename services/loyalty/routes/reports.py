@@ -5,18 +5,20 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import AfterValidator
 
 from services.loyalty import auditing, imports, reports
 from services.loyalty.routes.base import Cursor, Limit, Name, living
 from services.loyalty.versions import versions_of
 from shared.access import MemberOrServer, ServerKey, customer_of
+from shared.clock import in_calendar
 from shared.errors import not_found
 from shared.web import answer, reading, refuse_unkept, running_of
 
 router = APIRouter()
 NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
 CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
-At = Annotated[datetime | None, Query()]
+At = Annotated[Annotated[datetime, AfterValidator(in_calendar)] | None, Query()]
 
 
 @router.get("/v1/reports/liability")
