@@ -1,5 +1,6 @@
 """Real services by fixture, sockets that stay on loopback, and how hard Hypothesis tries."""
 
+import asyncio
 import os
 import sys
 import uuid
@@ -9,7 +10,7 @@ from typing import NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.real.kafka import start_broker
+from tests.real.kafka import delete_topics, start_broker
 from tests.real.postgres import databases, start_postgres
 from tests.real.processes import NotToBeHad
 from tests.real.smtp import SmtpServer
@@ -73,7 +74,7 @@ def postgres_address() -> Iterator[str]:
         yield given
         return
     try:
-        server = start_postgres()
+        server = start_postgres(durable=False)
     except NotToBeHad as why:
         do_without(str(why))
     yield server.address
@@ -88,9 +89,11 @@ def postgres_url(postgres_address: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def topic_prefix() -> str:
-    """A prefix that makes this test's topics and groups its own."""
-    return f"t{uuid.uuid4().hex[:12]}."
+def topic_prefix(kafka_address: str) -> Iterator[str]:
+    """A prefix that makes this test's topics and groups its own; the topics go when the test is over."""
+    prefix = f"t{uuid.uuid4().hex[:12]}."
+    yield prefix
+    asyncio.run(delete_topics(kafka_address, prefix))  # thousands of partitions would slow the broker down
 
 
 @pytest.fixture

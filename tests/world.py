@@ -1,14 +1,18 @@
 """A whole installation in one process, its business clock moved by hand and its loops stepped until all is quiet."""
 
 import asyncio
+import atexit
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 from sqlalchemy import Executable
 
@@ -194,6 +198,53 @@ async def _accepting(one: Running) -> None:
         await tried(accept.step)
 
 
+async def migrated(service: Service, url: str) -> None:
+    """Migrate a database: the first one of each service is kept, and later ones are copies of it."""
+    if url.startswith("sqlite"):
+        await _copied_file(service, Path(url.removeprefix("sqlite:///")))
+    else:
+        await _copied_database(service, *url.rsplit("/", 1))
+
+
+async def _copied_file(service: Service, file: Path) -> None:
+    template = _templates() / f"{service.name}.db"
+    if not template.exists():
+        await migrate.upgrade(service, f"sqlite:///{template}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        shutil.copyfile(template, file)
+
+
+async def _copied_database(service: Service, server: str, name: str) -> None:
+    template = f"migrated_{service.name}"
+    connection = await asyncpg.connect(f"{server}/postgres")
+    try:
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", template):
+            await connection.execute(f"CREATE DATABASE {template} TEMPLATE template0")
+            await migrate.upgrade(service, f"{server}/{template}")
+        if not await _has_tables(f"{server}/{name}"):
+            await connection.execute(f"DROP DATABASE {name}")
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    finally:
+        await connection.close()
+
+
+async def _has_tables(url: str) -> bool:
+    connection = await asyncpg.connect(url)
+    try:
+        return bool(await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    finally:
+        await connection.close()
+
+
+@cache
+def _templates() -> Path:
+    """Where this process keeps migrated databases."""
+    folder = Path(tempfile.mkdtemp(prefix="querencia-templates-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 @asynccontextmanager
 async def a_world(
     services: Sequence[Service],
@@ -203,7 +254,7 @@ async def a_world(
     bus_url: str = "",
     topic_prefix: str = "",
     batch_size: int | None = None,
-    prepare: Prepare = migrate.upgrade,
+    prepare: Prepare = migrated,
     **given: Any,
 ) -> AsyncIterator[World]:
     """A migrated installation, opened and closed again."""

@@ -56,7 +56,7 @@ def _kafka() -> Iterator[str]:
 @contextmanager
 def _postgres() -> Iterator[str]:
     try:
-        server = start_postgres()
+        server = start_postgres(durable=False)
     except NotToBeHad as why:
         yield f"unavailable: {why}"
         return

@@ -13,6 +13,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient
+
 from tests.real.processes import CACHE, NotToBeHad, end, free_port, wait_for_port
 
 VERSION = "4.3.0"
@@ -39,6 +41,7 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 log.index.size.max.bytes=65536
+log.segment.delete.delay.ms=1000
 broker.heartbeat.interval.ms=300
 broker.session.timeout.ms=1500
 """
@@ -112,6 +115,18 @@ def start_broker(folder: Path | None = None, port: int | None = None) -> Broker:
     _tool("format", "--standalone", f"--cluster-id={cluster}", "-c", str(properties))
     broker.start()
     return broker
+
+
+async def delete_topics(address: str, prefix: str) -> None:
+    """Delete every topic whose name begins so."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        topics = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        if topics:
+            await admin.delete_topics(topics)
+    finally:
+        await admin.close()
 
 
 def _tool(*arguments: str) -> str:

@@ -18,6 +18,7 @@ from tests.real.processes import NotToBeHad, free_port
 SERVICES = ("ingest", "loyalty", "scoring", "notifications")
 UNPRIVILEGED = "nobody"  # the server refuses to run as root
 OPTIONS = "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c max_connections=300"
+HASTY = " -c fsync=off -c full_page_writes=off"  # a power cut would spoil it; the end of any process does not
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Postgres:
 
     folder: Path
     port: int
+    durable: bool = True
 
     @property
     def address(self) -> str:
@@ -34,7 +36,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start on the data that is there and return when it takes connections."""
-        options = OPTIONS.format(port=self.port)
+        options = OPTIONS.format(port=self.port) + ("" if self.durable else HASTY)
         self._control("start", "-l", str(self.folder / "log"), "-o", options)
 
     def stop(self, *, immediate: bool = False) -> None:
@@ -51,10 +53,11 @@ class Postgres:
         _run("pg_ctl", "-w", "-t", "60", "-D", str(self.folder / "data"), *arguments)
 
 
-def start_postgres(port: int | None = None, password: str = "") -> Postgres:
+def start_postgres(port: int | None = None, password: str = "", *, durable: bool = True) -> Postgres:
     """Make a server with an empty cluster in a temporary folder and start it; raises NotToBeHad.
 
-    With a password for its superuser, nobody gets in without one.
+    With a password for its superuser, nobody gets in without one. One that is not durable writes without waiting for
+    the disk: hundreds of tests make and drop databases on it, and none cuts the machine's power.
     """
     programs()
     folder = Path(tempfile.mkdtemp(prefix="querencia-postgres-"))
@@ -65,7 +68,7 @@ def start_postgres(port: int | None = None, password: str = "") -> Postgres:
         shutil.chown(secret, UNPRIVILEGED)
     who = ["--auth=scram-sha-256", f"--pwfile={secret}"] if password else ["--auth=trust"]
     _run("initdb", "--no-sync", *who, "-E", "utf8", "--locale=C.UTF-8", "-U", "postgres", "-D", f"{folder}/data")
-    server = Postgres(folder, port or free_port())
+    server = Postgres(folder, port or free_port(), durable)
     server.start()
     return server
 
