@@ -20,6 +20,7 @@ from services.scoring.worker import WORKER, Job
 from shared.clock import machine_now
 from shared.db import Query, Tx
 from shared.db.base import Reader
+from shared.service import Pace
 from shared.tx import set_timers
 from shared.workset import TimerSet
 
@@ -42,6 +43,8 @@ _STORES = Query(select(*_pulse.columns).where(_pulse.c.account == bindparam("acc
 
 class Refits:
     """One process's share of the refits that are asked for."""
+
+    pace = Pace(silence=CLAIMED_FOR.total_seconds())
 
     def __init__(self, running: "Running", fit: Callable[[Job], Refit] = WORKER.fit) -> None:
         self._db = running.db
