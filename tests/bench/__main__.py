@@ -50,7 +50,7 @@ async def _measured(names: list[str], servers: Servers) -> list[Figure]:
 
 
 def main(names: list[str]) -> int:
-    """Start PostgreSQL and Kafka, measure the named parts (all by default), write the pages when all were measured."""
+    """Start PostgreSQL and Kafka, measure the named parts (all by default) and write the pages."""
     unknown = set(names) - set(PARTS)
     if unknown:
         print(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
@@ -63,11 +63,8 @@ def main(names: list[str]) -> int:
     finally:
         broker.remove()
         server.remove()
-    if not names:
-        write(
-            figures,
-            f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        )
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    write(replaced(figures) if names else figures, machine)
     missed = [each for each in figures if not each.holds]
     for each in missed:
         print(f"missed: {each.figure} [{each.mode}]: {each.ratio} against {each.floor}", flush=True)
