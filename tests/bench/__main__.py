@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from tests.bench import accept, busy, consumers, intake, relay, road, scoring_model
-from tests.bench.figures import Figure, write
+from tests.bench.figures import Figure, replaced, write
 from tests.real.kafka import start_broker
 from tests.real.postgres import Postgres, start_postgres
 
