@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from shared.running import Running
 
 log = structlog.get_logger()
-CLAIMED_FOR = timedelta(minutes=10)
+CLAIMED_FOR = timedelta(minutes=1)
+RENEWED_EVERY_SECONDS = 20.0
 
 _refit, _purchase, _pulse = tables.refit, tables.purchase, tables.pulse
 _ASKED = Query(select(*_refit.columns).order_by(_refit.c.asked, _refit.c.account).limit(20))
@@ -44,7 +45,7 @@ _STORES = Query(select(*_pulse.columns).where(_pulse.c.account == bindparam("acc
 class Refits:
     """One process's share of the refits that are asked for."""
 
-    pace = Pace(silence=CLAIMED_FOR.total_seconds())
+    pace = Pace(silence=3600.0)
 
     def __init__(self, running: "Running", fit: Callable[[Job], Refit] = WORKER.fit) -> None:
         self._db = running.db
@@ -55,18 +56,23 @@ class Refits:
         request = await self._claim()
         if request is None:
             return 0
-        job = await self._job(request.account)
-        try:
-            done = await asyncio.to_thread(self._fit, job)
-        except ValueError as error:
-            log.warning("refit failed, the last good model is kept", account=request.account, reason=str(error))
-            done = Refit(kept(job.before), Status.DEGRADED.value, {})
+        doing = asyncio.create_task(self._done(request.account))
+        while not (await asyncio.wait({doing}, timeout=RENEWED_EVERY_SECONDS))[0]:
+            request = await self._renewed(request)
         async with self._db.write() as tx:
-            await _bring_into_force(tx, request, done)
+            await _bring_into_force(tx, request, doing.result())
         return 1
 
+    async def _done(self, account: str) -> Refit:
+        job = await self._job(account)
+        try:
+            return await asyncio.to_thread(self._fit, job)
+        except ValueError as error:
+            log.warning("refit failed, the last good model is kept", account=account, reason=str(error))
+            return Refit(kept(job.before), Status.DEGRADED.value, {})
+
     async def _claim(self) -> RefitRow | None:
-        """The oldest request that nobody works on, held for ten machine minutes in case we die over it."""
+        """The oldest request that nobody works on, held for a machine minute in case we die over it."""
         now = machine_now()
         async with self._db.read() as reader:
             free = [row for row in (RefitRow(*found) for found in await reader.fetch(_ASKED)) if row.until <= now]
@@ -79,6 +85,16 @@ class Refits:
             claimed = msgspec.structs.replace(held[0], until=now + CLAIMED_FOR)
             await tx.upsert_many(tables.refit, [claimed])
         return claimed
+
+    async def _renewed(self, request: RefitRow) -> RefitRow:
+        """The claim held for a further minute; as it was where somebody else has it by now."""
+        async with self._db.write() as tx:
+            held = await tx.fetch_by_keys(tables.refit, [(request.account,)], RefitRow, lock="wait")
+            if not held or held[0].until != request.until:
+                return request
+            renewed = msgspec.structs.replace(request, until=machine_now() + CLAIMED_FOR)
+            await tx.upsert_many(tables.refit, [renewed])
+        return renewed
 
     async def _job(self, account: str) -> Job:
         async with self._db.read() as reader:

@@ -60,7 +60,7 @@ async def test_looking_at_the_link_changes_nothing(village_office: Office) -> No
 
 async def test_a_token_that_is_altered_or_of_another_use_is_a_plain_404(village_office: Office) -> None:
     path = await reminded(village_office)
-    for wrong in (path[:-2], path.replace("/u/", "/p/"), "/u/x", "/u/%00", "/p/" + "a" * 900):
+    for wrong in (path[:-2], path.replace("/u/", "/p/"), "/u/x", "/p/" + "a" * 900):
         for method in ("GET", "POST"):
             answer = await village_office.world.http.request(method, wrong)
             assert answer.status_code == 404

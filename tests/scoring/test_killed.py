@@ -10,6 +10,13 @@ import pytest
 from tests.scoring.installation import Installation
 
 CUSTOMERS = 60
+MODES = [
+    "embedded",
+    pytest.param(  # three kills cost a minute and a half of Kafka's patience; the short form is among the commit points
+        "distributed",
+        marks=[pytest.mark.kafka, pytest.mark.postgres, pytest.mark.faults, pytest.mark.xdist_group("real")],
+    ),
+]
 
 
 @pytest.fixture
@@ -47,6 +54,7 @@ def sizes(installation: Installation) -> dict[str, int]:
     return {row["name"]: row["customers"] for row in installation.gives("/v1/segments")["data"] if row["customers"]}
 
 
+@pytest.mark.parametrize("mode", MODES, indirect=True)
 def test_killed_thrice_every_purchase_counts_once_and_every_silence_is_told_once(installation: Installation) -> None:
     installation.starts()
     everything = batches()
