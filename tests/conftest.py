@@ -5,7 +5,7 @@ import os
 import sys
 import uuid
 from collections.abc import Generator, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -94,6 +94,24 @@ def topic_prefix(kafka_address: str) -> Iterator[str]:
     prefix = f"t{uuid.uuid4().hex[:12]}."
     yield prefix
     asyncio.run(delete_topics(kafka_address, prefix))  # thousands of partitions would slow the broker down
+
+
+MODES = [
+    "embedded",
+    pytest.param("distributed", marks=[pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("real")]),
+]
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Where databases and bus are: SQLite and log, or PostgreSQL and Kafka."""
+    if request.param == "embedded":
+        return {}
+    return {
+        "database_url": request.getfixturevalue("postgres_url"),
+        "bus_url": f"kafka://{request.getfixturevalue('kafka_address')}",
+        "topic_prefix": request.getfixturevalue("topic_prefix"),
+    }
 
 
 @pytest.fixture

@@ -127,12 +127,6 @@ class OrderClaim(Claim, frozen=True, kw_only=True):
     refunds: tuple[RefundSaid, ...] = ()
 
 
-class Buyer(msgspec.Struct, frozen=True, kw_only=True):
-    """Who bought, by name; a struct of its own so that a newer claim replaces the whole of it."""
-
-    keys: tuple[Key, ...]
-
-
 class CartStep(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of news of a cart: `line.quantity` more (or, negative, fewer) pieces; `id` tells repeats apart."""
 

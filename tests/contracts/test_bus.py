@@ -16,7 +16,7 @@ from shared.bus.log import LogBus
 from shared.errors import Unavailable
 from shared.partition import PARTITIONS, murmur2, partition_of
 from shared.settings import Settings
-from tests.contracts.conftest import MODES
+from tests.conftest import MODES
 from tests.real.kafka import start_broker
 from tests.real.processes import NotToBeHad
 

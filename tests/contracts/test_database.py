@@ -39,7 +39,7 @@ from shared.db.statements import folded
 from shared.errors import Unavailable
 from shared.tables import SEQ
 from shared.uids import uid
-from tests.contracts.conftest import MODES
+from tests.conftest import MODES
 from tests.real.postgres import Postgres, start_postgres
 from tests.real.processes import NotToBeHad
 

@@ -8,12 +8,9 @@ import pytest
 
 pytest.register_assert_rewrite("tests.faults.house", "tests.faults.drama", "tests.faults.load")
 
-from tests.contracts.conftest import MODES, mode  # noqa: E402 - rewritten asserts come first
 from tests.faults.house import House  # noqa: E402
 from tests.faults.mailbox import Mailbox  # noqa: E402
 from tests.real.smtp import SmtpServer  # noqa: E402
-
-__all__ = ["MODES", "mode"]
 
 
 @pytest.fixture

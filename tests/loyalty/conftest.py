@@ -10,23 +10,6 @@ from services.loyalty.service import loyalty
 from tests.loyalty.till import Till
 from tests.world import a_world
 
-MODES = [
-    "embedded",
-    pytest.param("distributed", marks=[pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("real")]),
-]
-
-
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Where databases and bus are: SQLite and log, or PostgreSQL and Kafka."""
-    if request.param == "embedded":
-        return {}
-    return {
-        "database_url": request.getfixturevalue("postgres_url"),
-        "bus_url": f"kafka://{request.getfixturevalue('kafka_address')}",
-        "topic_prefix": request.getfixturevalue("topic_prefix"),
-    }
-
 
 @pytest.fixture
 async def till(mode: dict[str, Any], tmp_path: Path) -> AsyncIterator[Till]:

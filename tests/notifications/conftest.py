@@ -11,23 +11,6 @@ from tests.notifications.office import Office
 from tests.real.smtp import SmtpServer
 from tests.world import a_world
 
-MODES = [
-    "embedded",
-    pytest.param("distributed", marks=[pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("real")]),
-]
-
-
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Where databases and bus are: SQLite and log, or PostgreSQL and Kafka."""
-    if request.param == "embedded":
-        return {}
-    return {
-        "database_url": request.getfixturevalue("postgres_url"),
-        "bus_url": f"kafka://{request.getfixturevalue('kafka_address')}",
-        "topic_prefix": request.getfixturevalue("topic_prefix"),
-    }
-
 
 @pytest.fixture
 async def office(mode: dict[str, Any], tmp_path: Path) -> AsyncIterator[Office]:

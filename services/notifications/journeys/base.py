@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from services.notifications.records import Contact, Content, Purpose
-from shared.events import Event
+from shared.events import Event, Lane
 from shared.events.base import Fact
 
 EVERY_RUN = "*"
@@ -110,6 +110,13 @@ class Journey(msgspec.Struct, frozen=True):
 def always(_: Event[Any]) -> bool:
     """Every event counts."""
     return True
+
+
+def told_late(event: Event[Any], since: datetime) -> str:
+    """Why an event starts nothing: it is history, or from before the journey began; '' when it may."""
+    if event.lane is Lane.HISTORY:
+        return "history"
+    return "before_start" if event.time < since else ""
 
 
 def unnumbered(_: Event[Any]) -> int:

@@ -1,10 +1,20 @@
 """Points expiring: one mail when a member's points are about to expire, none once they have used some."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from services.notifications.journeys.base import EVERY_RUN, After, Email, End, Journey, Start, always, unnumbered
+from services.notifications.journeys.base import (
+    EVERY_RUN,
+    After,
+    Email,
+    End,
+    Journey,
+    Start,
+    always,
+    told_late,
+    unnumbered,
+)
 from services.notifications.records import Content, Purpose
-from shared.events import Event, Lane
+from shared.events import Event
 from shared.events.loyalty import PointsExpired, PointsExpiring, PointsRedeemed
 
 
@@ -14,12 +24,6 @@ def _key(event: Event[PointsExpiring]) -> str:
 
 def _content(event: Event[PointsExpiring], _: Content) -> Content:
     return Content(points=event.fact.points, expires_at=event.fact.expires_at)
-
-
-def _barred(event: Event[PointsExpiring], since: datetime) -> str:
-    if event.lane is Lane.HISTORY:
-        return "history"
-    return "before_start" if event.time < since else ""
 
 
 POINTS_EXPIRING = Journey(
@@ -36,7 +40,7 @@ POINTS_EXPIRING = Journey(
         revision=unnumbered,
         clock=lambda event: event.time,
         content=_content,
-        barred=_barred,
+        barred=told_late,
     ),
     ends=(
         End(

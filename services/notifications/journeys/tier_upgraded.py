@@ -1,10 +1,10 @@
 """Tier upgraded: one mail a day at most about the newest tier that a member has reached, none if it is lost again."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from services.notifications.journeys.base import EVERY_RUN, After, Email, End, Journey, Start, always
+from services.notifications.journeys.base import EVERY_RUN, After, Email, End, Journey, Start, always, told_late
 from services.notifications.records import Content, Purpose
-from shared.events import Event, Lane
+from shared.events import Event
 from shared.events.loyalty import TierDowngraded, TierUpgraded
 
 
@@ -16,12 +16,6 @@ def _revision(event: Event[TierUpgraded]) -> int:
     """Milliseconds of the day: the day's last word on the tier counts."""
     time = event.time
     return ((time.hour * 60 + time.minute) * 60 + time.second) * 1000 + time.microsecond // 1000
-
-
-def _barred(event: Event[TierUpgraded], since: datetime) -> str:
-    if event.lane is Lane.HISTORY:
-        return "history"
-    return "before_start" if event.time < since else ""
 
 
 TIER_UPGRADED = Journey(
@@ -39,7 +33,7 @@ TIER_UPGRADED = Journey(
         revision=_revision,
         clock=lambda event: event.time,
         content=lambda event, _: Content(tier=event.fact.tier),
-        barred=_barred,
+        barred=told_late,
     ),
     ends=(
         End(

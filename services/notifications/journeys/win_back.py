@@ -1,10 +1,20 @@
 """Win-back: one mail when a customer becomes at risk or lapses, none once they buy again."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from services.notifications.journeys.base import EVERY_RUN, After, Email, End, Journey, Start, always, unnumbered
+from services.notifications.journeys.base import (
+    EVERY_RUN,
+    After,
+    Email,
+    End,
+    Journey,
+    Start,
+    always,
+    told_late,
+    unnumbered,
+)
 from services.notifications.records import Content, Purpose
-from shared.events import Event, Lane
+from shared.events import Event
 from shared.events.ingest import ORDER_FACTS
 from shared.events.scoring import SegmentEntered
 
@@ -13,12 +23,6 @@ GONE = {"at_risk", "lapsed"}
 
 def _key(event: Event[SegmentEntered]) -> str:
     return f"{event.customer}:{event.fact.segment}:{event.time:%Y%m%dT%H%M%S}"
-
-
-def _barred(event: Event[SegmentEntered], since: datetime) -> str:
-    if event.lane is Lane.HISTORY:
-        return "history"
-    return "before_start" if event.time < since else ""
 
 
 WIN_BACK = Journey(
@@ -36,7 +40,7 @@ WIN_BACK = Journey(
         revision=unnumbered,
         clock=lambda event: event.time,
         content=lambda event, _: Content(segment=event.fact.segment),
-        barred=_barred,
+        barred=told_late,
     ),
     ends=(
         End(

@@ -26,7 +26,6 @@ PURSE = Prior((log(4.0), log(2.5), log(0.6)), (1.0, 0.8, 1.0))
 
 _RELATED = 0.3
 _MOST_OF_PURSE = (5.0, 5.0, 7.0)  # a shop with a single price has no spread at all: p and q would run away
-_STARTS = [(0.5, 0.3, 0.8, 2.0), (1.0, 1.0, 1.0, 1.0), (0.2, 0.1, 0.2, 4.0)]
 
 
 class Status(StrEnum):
