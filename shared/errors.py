@@ -22,6 +22,14 @@ class TooMany(Refused):
         self.retry_after = retry_after
 
 
+class InProgress(Refused):
+    """The same call is being worked on already: a 409 with Retry-After in whole seconds."""
+
+    def __init__(self) -> None:
+        super().__init__("in_progress", "the same key is being worked on", status=409)
+        self.retry_after = 1
+
+
 class Unavailable(Exception):
     """Cannot be done now, may be later: a 503 with Retry-After, or a partition that waits and tries again."""
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from shared.access import Caller
 from shared.characters import suspect, unkept
 from shared.db.base import Reader
-from shared.errors import Invalid, Refused, TooMany, Unavailable
+from shared.errors import InProgress, Invalid, Refused, TooMany, Unavailable
 from shared.events.base import NAMESPACE
 from shared.idempotency import Remembered, claim, remember
 from shared.observe import traceparent
@@ -73,7 +73,7 @@ def problem_of(error: Exception) -> Response:
             error.code,
             error.message,
             errors=[(error.pointer, error.message)] if error.pointer is not None else (),
-            retry_after=error.retry_after if isinstance(error, TooMany) else None,
+            retry_after=error.retry_after if isinstance(error, TooMany | InProgress) else None,
         )
     if isinstance(error, Unavailable):
         return problem(503, "unavailable", str(error), retry_after=error.retry_after)
@@ -169,30 +169,25 @@ async def perform(  # noqa: PLR0913 - all but the request by name
     """Judge one change of one customer under the caller's `Idempotency-Key`; key and effect commit together.
 
     `judge(command, desk)` gives the body of the answer or raises Refused, and then nothing is written. Raises Refused:
-    400 without a key, 422 `idempotency_key_reused` for a key that came with another body.
+    400 without a key, 422 `idempotency_key_reused` for a key that came with another body, 409 `in_progress`.
     """
     running = running_of(request)
     call = await _named_call(request, caller)
-    try:
-        async with running.db.write() as tx:
-            known = await claim(tx, running.kernel, call)
-            if known is not None:
-                return Response(known.answer, known.status, {"idempotency-replayed": "true"}, "application/json")
-            command = Command(
-                account=caller.account,
-                customer=customer,
-                store=store or caller.store,
-                id=uuid5(NAMESPACE, f"{call.account}|{call.route}|{call.key}"),
-                time=tx.now,
-                trace=traceparent(request.headers.get("traceparent", "")),
-                about=about,
-            )
-            text = _encode(await running.command(tx, command, judge))
-            await remember(tx, running.kernel, call, status, text)
-    except Unavailable as error:
-        if "LockNotAvailable" in str(error):
-            return problem(409, "in_progress", "the same key is being worked on", retry_after=1)
-        raise
+    async with running.db.write() as tx:
+        known = await claim(tx, running.kernel, call)
+        if known is not None:
+            return Response(known.answer, known.status, {"idempotency-replayed": "true"}, "application/json")
+        command = Command(
+            account=caller.account,
+            customer=customer,
+            store=store or caller.store,
+            id=uuid5(NAMESPACE, f"{call.account}|{call.route}|{call.key}"),
+            time=tx.now,
+            trace=traceparent(request.headers.get("traceparent", "")),
+            about=about,
+        )
+        text = _encode(await running.command(tx, command, judge))
+        await remember(tx, running.kernel, call, status, text)
     running.relay.news.set()
     return Response(text, status, media_type="application/json")
 

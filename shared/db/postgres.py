@@ -88,7 +88,8 @@ class _PostgresTx(_PostgresReader, Tx):
     ) -> list[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
         alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into))
-        return await self._connection.fetch(sql.insert(returning, ignore=ignore, alike=alike), *given)
+        with _told_apart():  # here already: whoever takes an idempotency key wants to know that another holds it
+            return await self._connection.fetch(sql.insert(returning, ignore=ignore, alike=alike), *given)
 
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         sql = sql_of(table, POSTGRES)

@@ -173,3 +173,16 @@ async def test_every_unsafe_route_says_how_it_may_be_repeated(corner_till: Till)
     assert natural == {"/v1/programs/{program}/diff", "/v1/evaluations", "/v1/imports/balances"}
     assert set(unsafe.values()) == {"key", "natural"}
     assert len(unsafe) >= 9
+
+
+async def test_members_who_choose_the_same_key_do_not_get_each_others_answer(corner_till: Till) -> None:
+    for who in ("cus_ana", "cus_ben"):
+        await corner_till.gives(30, who)
+    answers = [
+        await corner_till.calls("/v1/redemptions", {"points": 10}, by=corner_till.token(who), key="checkout-1")
+        for who in ("cus_ana", "cus_ben")
+    ]
+    assert [each.status_code for each in answers] == [201, 201]
+    assert len({each.json()["id"] for each in answers}) == 2
+    left = [(await corner_till.asks(f"/v1/members/{who}"))["balance"]["available"] for who in ("cus_ana", "cus_ben")]
+    assert left == [20, 20]

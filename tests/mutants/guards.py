@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         "idempotency: a key that was answered is not worked again",
         "shared/idempotency.py",
-        '    if await tx.insert_new(kernel.idempotency, [row], ("key",)):\n        return None\n',
-        '    if await tx.insert_new(kernel.idempotency, [row], ("key",)) or row:\n        return None\n',
+        "    if await _is_new(tx, kernel, row):\n",
+        "    if await _is_new(tx, kernel, row) or row:\n",
         f"{LOYALTY}test_the_same_call_twice_at_once_is_one_call[embedded]",
     ),
     Mutant(
@@ -245,8 +245,8 @@ MUTANTS = (
     Mutant(
         "idempotency: an answer is kept for the client that died waiting for it, or whose server did",
         "shared/web.py",
-        "            if known is not None:\n",
-        "            if known is not None and not known:\n",
+        "        if known is not None:\n",
+        "        if known is not None and not known:\n",
         KILLED,
     ),
     Mutant(
