@@ -98,7 +98,7 @@ def topic_prefix(kafka_address: str) -> Iterator[str]:
 
 MODES = [
     "embedded",
-    pytest.param("distributed", marks=[pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("real")]),
+    pytest.param("distributed", marks=[pytest.mark.kafka, pytest.mark.postgres]),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -216,7 +217,7 @@ async def _copied_file(service: Service, file: Path) -> None:
 
 
 async def _copied_database(service: Service, server: str, name: str) -> None:
-    template = f"migrated_{service.name}"
+    template = f"migrated_{service.name}_{os.getpid()}"  # of this process: a database in use cannot be copied
     connection = await asyncpg.connect(f"{server}/postgres")
     try:
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", template):

@@ -54,7 +54,6 @@ def broker() -> Iterator[Broker]:
 
 @pytest.mark.kafka
 @pytest.mark.postgres
-@pytest.mark.xdist_group("real")
 def test_sigterm_under_load_without_a_broker_ends_within_30_seconds(
     broker: Broker, postgres_url: str, topic_prefix: str, tmp_path: Path
 ) -> None:

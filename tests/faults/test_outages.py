@@ -25,7 +25,7 @@ from tests.real.processes import NotToBeHad
 from tests.real.smtp import Act, SmtpServer
 
 IN_FULL = pytest.mark.faults
-DISTRIBUTED = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("real")]
+DISTRIBUTED = [pytest.mark.kafka, pytest.mark.postgres]
 DRAINED_SECONDS = 60.0
 AT_LENGTH_SECONDS = 10  # longer outages are timed too
 
@@ -134,7 +134,6 @@ def test_postgres_away_is_503_at_once_and_clients_that_try_again_lose_nothing(
 
 
 @pytest.mark.postgres
-@pytest.mark.xdist_group("real")
 async def test_who_starts_before_the_database_waits_for_it(server: Postgres) -> None:
     server.stop()
     database = Database(f"{server.address}/postgres", Clock(), 3)

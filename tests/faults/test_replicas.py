@@ -16,7 +16,7 @@ from tests.faults.mailbox import Mailbox
 from tests.faults.trade import Trade
 from tests.real.smtp import SmtpServer
 
-pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("real")]
+pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.postgres]
 PAST_THE_SESSION_SECONDS = 13.0
 TWINS = [f"{service}-2" for service in SERVICES]
 

@@ -14,7 +14,7 @@ MODES = [
     "embedded",
     pytest.param(  # three kills cost a minute and a half of Kafka's patience; the short form is among the commit points
         "distributed",
-        marks=[pytest.mark.kafka, pytest.mark.postgres, pytest.mark.faults, pytest.mark.xdist_group("real")],
+        marks=[pytest.mark.kafka, pytest.mark.postgres, pytest.mark.faults],
     ),
 ]
 

@@ -16,7 +16,7 @@ from tests.world import World, a_world
 
 MODES = [
     "embedded",
-    pytest.param("distributed", marks=[pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("real")]),
+    pytest.param("distributed", marks=[pytest.mark.kafka, pytest.mark.postgres]),
 ]
 TEA = {"product": "tea", "price": 5000}
 

@@ -19,7 +19,7 @@ from services.scoring.service import scoring
 from tests.ingest.shop import Shop, open_shop
 from tests.world import a_world
 
-MODES = ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.xdist_group("real")])]
+MODES = ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres])]
 BESIDE_JSON = frozenset({"text/csv"})
 PAGES = ("/u/", "/p/")
 HOT = ("/v1/events", "/v1/alias", "/v1/group", "/v1/identify", "/v1/page", "/v1/screen", "/v1/track", "/v1/batch")

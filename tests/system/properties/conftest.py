@@ -11,7 +11,7 @@ from tests.real.postgres import databases
 from tests.system.properties.proving import Prover
 from tests.system.properties.town import Town, a_town
 
-REAL = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("real")]
+REAL = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("real-properties")]
 MODES = [
     pytest.param(("embedded", 1.0), id="embedded", marks=pytest.mark.xdist_group("properties")),
     pytest.param(("distributed", 0.01), id="distributed", marks=REAL),
