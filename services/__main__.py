@@ -13,6 +13,7 @@ import msgspec
 import uvloop
 
 from shared import books, catalogue, migrate
+from shared import rebuild as rebuilding
 from shared.bus import connect as bus_connect
 from shared.events import CATALOGUE
 from shared.observe import configure_logs
@@ -94,7 +95,9 @@ async def _verify_here(args: argparse.Namespace, settings: Settings) -> books.Ve
     runtime = Runtime(load([]), settings)
     await runtime.open()
     try:
-        return await runtime.verify(wait_seconds=args.wait)
+        verdict = await runtime.verify(wait_seconds=args.wait)
+        faults = await runtime.verify_deep() if args.deep and verdict.balanced else []
+        return books.Verdict(not (faults or verdict.faults), verdict.quiet, verdict.faults + faults, verdict.books)
     finally:
         await runtime.close()
 
@@ -131,6 +134,19 @@ async def redrive(args: argparse.Namespace, settings: Settings) -> int:
     finally:
         await runtime.close()
     print(msgspec.json.encode(done).decode(), flush=True)
+    return 0
+
+
+async def rebuild(_args: argparse.Namespace, settings: Settings) -> int:
+    """Make a service's rows anew out of the archive of facts; it may run meanwhile, and nothing is told."""
+    runtime = Runtime(load(["ingest", "scoring"]), settings)
+    await runtime.open()
+    source, one = runtime.of("ingest"), runtime.of("scoring")
+    try:
+        done = await rebuilding.rebuild(one.service, one.db, one.writer, source.db, source.kernel)
+    finally:
+        await runtime.close()
+    print(msgspec.json.encode({"facts": done}).decode(), flush=True)
     return 0
 
 
@@ -178,15 +194,18 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(act=act)
     checked = commands.add_parser("verify", help=verify.__doc__)
     checked.add_argument("--wait", type=float, default=60.0, help="machine seconds to wait for quiet")
-    checked.add_argument(
-        "--books", nargs="+", default=[], metavar="URL", help="each service's /books, to ask over HTTP"
-    )
+    how = checked.add_mutually_exclusive_group()
+    how.add_argument("--deep", action="store_true", help="work entitlements and tiers out anew from the archive")
+    how.add_argument("--books", nargs="+", default=[], metavar="URL", help="each service's /books, to ask over HTTP")
     checked.set_defaults(act=verify)
     account = commands.add_parser("account", help="accounts").add_subparsers(dest="verb", required=True)
     created = account.add_parser("create", help=create_account.__doc__)
     for option in STORE_OPTIONS:
         created.add_argument("--" + option.replace("_", "-"))
     created.set_defaults(act=create_account)
+    anew = commands.add_parser("rebuild", help=rebuild.__doc__)
+    anew.add_argument("service", choices=("scoring",), help="the others are originals, and backed up")
+    anew.set_defaults(act=rebuild)
     again = commands.add_parser("reprocess", help=reprocess.__doc__)
     again.add_argument("--verdict", default="quarantined", help="quarantined (default), parked, translated, …")
     again.add_argument("--source", help="only of this source, as `GET /v1/deliveries` names it")

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 from sqlalchemy import func, select
 
+from shared.archive import told
 from shared.bus.base import Bus
 from shared.clock import machine_seconds
 from shared.db.base import Reader
@@ -164,6 +165,19 @@ async def verify(
         await asyncio.sleep(0.2)
     quiet = not faults or await is_quiet(running, bus, now)
     return Verdict(not faults, quiet, faults, {name: msgspec.to_builtins(kept) for name, kept in books.items()})
+
+
+async def verify_deep(running: Sequence["Running"]) -> list[str]:
+    """Hold the services against the archive of facts, from scratch; what does not add up, in words. Wants quiet."""
+    (owner,) = [one for one in running if one.service.owns_setup]
+    faults: list[str] = []
+    for one in running:
+        if one.service.deep is not None:
+            types = [fact.type for fact in one.service.reactions]
+            async with one.db.read() as reader, owner.db.read() as source:
+                found = await one.service.deep(reader, told(source, owner.kernel, types))
+            faults += [f"{one.service.name}: {fault}" for fault in found]
+    return faults
 
 
 async def verify_remote(

@@ -125,6 +125,10 @@ class Runtime:
         """Prove the books of all services in this process."""
         return await books.verify(self.running, self.bus, self.clock.now(), wait_seconds=wait_seconds)
 
+    async def verify_deep(self) -> list[str]:
+        """Hold the services in this process against the archive of facts; what does not add up, in words."""
+        return await books.verify_deep(self.running)
+
     def _make_app(self) -> FastAPI:
         app = FastAPI(title="Querencia", version="0.1.0", lifespan=self._lifespan, docs_url="/docs", redoc_url=None)
         install(app)

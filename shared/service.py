@@ -1,6 +1,6 @@
 """A service is a value: its tables, its routes, and what it does when facts come in and timers fire."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from sqlalchemy import MetaData, Table
 
 from shared.db.base import Query, Reader, Tx
-from shared.events.base import Fact
+from shared.events.base import Event, Fact
 from shared.tables import KernelTables, attach
 from shared.workset import Due, Work
 
@@ -51,6 +51,13 @@ class Audit(msgspec.Struct, frozen=True):
     faults: list[str]
 
 
+class Refold(NamedTuple):
+    """How a service whose rows follow from facts alone is made anew: `clear` empties them, a desk of `load` is mute."""
+
+    clear: Callable[[Tx], Awaitable[None]]
+    load: Load
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """The table of contents of a service.
@@ -59,7 +66,9 @@ class Service:
     `subject_row` when missing, before `load`. `loops` are further loops that the runtime supervises, `asgi` hot
     routes as plain ASGI callables by path, `documents` what OpenAPI says of them. `owns_setup` is true for the one
     service whose config table is the original; it also keeps the archive of facts and sends the heartbeats, for
-    which `untaken` gives by account the recorded time of the oldest live input that is not a fact yet.
+    which `untaken` gives by account the recorded time of the oldest live input that is not a fact yet. `refold` is
+    how it is rebuilt; a service without is an original. `deep` holds it against the facts of its types out of the
+    archive, and says what does not add up.
     """
 
     name: str
@@ -78,6 +87,8 @@ class Service:
     asgi: Mapping[str, Callable[["Running"], Any]] = field(default_factory=dict)
     documents: Callable[[], Mapping[str, Any]] | None = None
     on_start: Callable[["Running"], Awaitable[None]] | None = None
+    refold: Refold | None = None
+    deep: Callable[[Reader, AsyncIterator[Sequence[Event[Any]]]], Awaitable[list[str]]] | None = None
 
     @property
     def kernel(self) -> KernelTables:

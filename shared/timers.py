@@ -99,7 +99,7 @@ class Timers:
     async def _fire(self, ready: Sequence[TimerRow], *, park_reason: str = "") -> int:
         async with self.db.write() as tx:
             mine = await self._claimed(tx, ready)
-            work: list[Work] = [_due_of(row) for row in mine]
+            work: list[Work] = [due_of(row) for row in mine]
             if not work:
                 return 0
             if park_reason:
@@ -166,7 +166,8 @@ def _passed(horizon: datetime | None, due: datetime) -> bool:
     return horizon is not None and due <= horizon
 
 
-def _due_of(row: TimerRow) -> Due:
+def due_of(row: TimerRow) -> Due:
+    """A timer as it fires."""
     return Due(
         account=row.account,
         customer=row.customer,

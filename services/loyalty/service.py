@@ -1,6 +1,6 @@
 """The table of contents of loyalty: what it keeps, what it reacts to, what it answers."""
 
-from services.loyalty import books, routes, tables, wallets
+from services.loyalty import books, deep, routes, tables, wallets
 from services.loyalty.awarding import DATES_TIMER, PAID_FOR
 from services.loyalty.awards import note_segment, reward_date, reward_fact
 from services.loyalty.holds import release_overdue
@@ -59,4 +59,5 @@ loyalty = Service(
         "/v1/audit-events",
     ),
     audit=books.audit,
+    deep=deep.audit,
 )

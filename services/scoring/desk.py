@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import bindparam, select
 
@@ -18,6 +19,7 @@ from shared.events.ingest import CustomerErased, CustomerMerged, OrderFact
 from shared.workset import Due, Work, WorkSet, customers, touched
 
 Key = tuple[str, str]
+D = TypeVar("D", bound="Desk")
 
 RESCAN, REVIEW, REFOLD, REFIT = "segments.rescan", "segments.review", "habit.refold", "models.refit"
 CHUNK = 1000
@@ -85,7 +87,11 @@ def new_member(account: str, customer: str, now: datetime) -> Member:
 
 async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     """Everything that judging a batch needs; whole lists of orders only of customers whose habit is folded anew."""
-    desk = Desk(tx.now)
+    return await filled(tx, Desk(tx.now), work)
+
+
+async def filled(tx: Tx, desk: D, work: Sequence[Work]) -> D:
+    """A desk with everything on it that judging a batch needs."""
     desk.stores = await stores_of(tx, tables.kernel, work)
     for member in await tx.fetch_by_keys(tables.member, customers(work), Member):
         desk.members.loaded((member.account, member.customer), member)

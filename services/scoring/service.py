@@ -12,6 +12,7 @@ from services.scoring.handlers import (
     review_customer,
     take_order,
 )
+from services.scoring.rebuilding import refold
 from services.scoring.refits import Refits
 from services.scoring.routes import router
 from shared.events.ingest import ORDER_FACTS, CustomerErased, CustomerMerged, CustomerNamed
@@ -38,6 +39,7 @@ scoring = Service(
     },
     audit=audit,
     loops={"refits": Refits},
+    refold=refold,
     router=router,
     prefixes=("/v1/scores", "/v1/segments", "/v1/kpis", "/v1/models"),
 )

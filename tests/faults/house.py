@@ -225,7 +225,7 @@ class House:
 
     def verify(self) -> dict[str, Any]:
         """The books when all is quiet; raises AssertionError when they do not balance."""
-        code, said = self.command("verify", "--wait", str(PATIENCE_SECONDS))
+        code, said = self.command("verify", "--deep", "--wait", str(PATIENCE_SECONDS))
         assert code == 0, f"verify: {code}\n{said[-4000:]}"
         line = next(line for line in reversed(said.splitlines()) if line.startswith('{"balanced"'))
         books: dict[str, Any] = json.loads(line)["books"]

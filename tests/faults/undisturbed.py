@@ -27,27 +27,33 @@ def undisturbed(seed: int, customers: int, moments: tuple[datetime, ...]) -> Can
 
 async def _lived(trade: Trade, moments: tuple[datetime, ...], folder: Path) -> Canon:
     async with a_world(load([]), folder) as world:
-        world.clock.move_to(OPENING)
-        wanted = Wanted(name="Tea", currency="EUR", zone="Europe/Madrid", locale="en")
-        async with world.of("ingest").db.write() as tx:
-            made = await make_store(tx, vault_of(world.settings), wanted)
-        await world.settle()
-        keys = {name: getattr(made, name) for name in made.__struct_fields__}
+        keys = await opened(world)
         for story in trade.stories:
-            await _told(world, story, keys, {})
+            await told(world, story, keys, {})
         await world.settle()
         for moment in moments:
             world.clock.move_to(moment)
             await world.settle()
         people = (await names_of(world.of("ingest").db)).by_store_id()
         for story in trade.redemptions if moments[-1:] == (ALL_IS_RIPE,) else ():
-            await _told(world, story, keys, people)
+            await told(world, story, keys, people)
         await world.settle()
         assert (await world.verify()).faults == []
         return await canon_of({one.service.name: one.db for one in world.running})
 
 
-async def _told(world: World, story: list[Post], keys: dict[str, str], people: dict[str, str]) -> None:
+async def opened(world: World) -> dict[str, str]:
+    """It is opening time and the store of a trade is made; gives its keys."""
+    world.clock.move_to(OPENING)
+    wanted = Wanted(name="Tea", currency="EUR", zone="Europe/Madrid", locale="en")
+    async with world.of("ingest").db.write() as tx:
+        made = await make_store(tx, vault_of(world.settings), wanted)
+    await world.settle()
+    return {name: getattr(made, name) for name in made.__struct_fields__}
+
+
+async def told(world: World, story: list[Post], keys: dict[str, str], people: dict[str, str]) -> None:
+    """Post a story; every post must be answered well."""
     for post in story:
         asked = request_of(post, keys, people)
         answer = await world.http.post(asked.path, headers=asked.headers, content=asked.content)

@@ -19,6 +19,7 @@ DATABASE = "tests/contracts/test_database.py::"
 BUS = "tests/contracts/test_bus.py::"
 LOYALTY = "tests/loyalty/test_service.py::"
 MAIL = "tests/notifications/test_delivery.py::"
+REBUILD = "tests/system/test_rebuild.py::"
 OUTAGES = "tests/faults/test_outages.py::"
 KILLED = "tests/faults/test_commit_points.py::test_killed_at_some_commit_points_nothing_is_lost_or_doubled[embedded]"
 PROPERTIES = "tests/system/properties/test_properties.py::"
@@ -100,6 +101,27 @@ MUTANTS = (
         "    if await _is_new(tx, kernel, row):\n",
         "    if await _is_new(tx, kernel, row) or row:\n",
         f"{LOYALTY}test_the_same_call_twice_at_once_is_one_call[embedded]",
+    ),
+    Mutant(
+        "rebuild: what was refolded is not taken in again when it comes by the bus",
+        "shared/rebuild.py",
+        "[InboxRow(event.id, taken) for event in events]",
+        "[InboxRow(event.id, taken) for event in events[:0]]",
+        f"{REBUILD}test_what_is_still_on_its_way_is_taken_in_once[embedded]",
+    ),
+    Mutant(
+        "rebuild: what has left the outbox is not all there is",
+        "shared/archive.py",
+        "for table in (kernel.archive, kernel.outbox):",
+        "for table in (kernel.archive,):",
+        f"{REBUILD}test_what_was_taken_in_but_is_not_archived_is_not_lost",
+    ),
+    Mutant(
+        "rebuild: nothing is told of what is folded anew",
+        "services/scoring/rebuilding.py",
+        "self.facts.rows.clear()",
+        "self.facts.rows.copy()",
+        f"{REBUILD}test_it_equals_the_live_state_and_sends_nothing[embedded]",
     ),
     Mutant(
         "accept: a delivery has one dedupe key however often it is sent",
