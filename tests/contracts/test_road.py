@@ -1,12 +1,16 @@
 """The road of a fact, on both buses and both databases: once, in order, parked by key, timers behind facts."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from sqlalchemy import func, select, update
 
 from shared.events.ingest import CustomerErased, CustomerMerged
 from shared.events.loyalty import OrderRated
-from shared.relay import MOST, Turns
+from shared.relay import MOST, Relay, Turns
+from shared.running import Running
+from shared.tables import TimerRow
+from shared.timers import Timers
 from shared.tx import emit
 from tests.builders import A_MOMENT, an_event, paid
 from tests.contracts.till import Till, kernel, member
@@ -198,3 +202,50 @@ async def test_what_is_not_taken_in_yet_shows_as_lag(world: World) -> None:
     await world.settle()
     (done,) = (await world.get("/health/pipeline")).json()["services"]
     assert done["lag"] == 0
+
+
+class Hesitant(Timers):
+    """Timers that are slow to fire what they have read."""
+
+    def __init__(self, one: Running, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(one.service, one.db, one.writer)
+        self.meanwhile = meanwhile
+        self.read: list[TimerRow] = []
+
+    async def _ready(self) -> list[TimerRow]:
+        self.read = await super()._ready()
+        if self.read:
+            await self.meanwhile()
+        return self.read
+
+
+async def test_a_timer_that_is_moved_when_it_is_about_to_fire_waits_for_its_new_time(world: World) -> None:
+    await world.publish(paid(id="ord_1"))
+    await world.settle()
+    world.clock.move_to(A_MOMENT + timedelta(hours=2))
+    await world.beat()
+    one = world.of("loyalty")
+
+    async def paid_again() -> None:
+        await world.publish(paid(id="ord_1", at=A_MOMENT + timedelta(hours=2)))
+        while not await take_facts(one):
+            pass
+
+    hesitant, fired = Hesitant(one, paid_again), 0
+    while not hesitant.read:
+        await take_facts(one)
+        fired += await hesitant.step()
+    assert fired == 0
+    assert await world.rows("loyalty", select(kernel.timer.c.due)) == [(A_MOMENT + timedelta(hours=3),)]
+
+
+async def test_one_relay_at_a_time_holds_the_lease(world: World) -> None:
+    await world.settle()
+    one, lease = world.of("loyalty"), kernel.lease
+    other = Relay(one.service, one.db, world.runtime.bus, world.clock, "another")
+    assert (await one.relay.hold(), await other.hold()) == (True, False)
+    async with one.db.write() as tx:
+        await tx.execute(update(lease).values(until=await tx.machine_now() - timedelta(seconds=1)))
+    assert await other.hold(), "whoever died is succeeded"
+    await one.relay.release()
+    assert await world.rows("loyalty", select(lease.c.holder)) == [("another",)], "only its own can be given back"

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from services.ingest.reprocessing import FAILED, TAKEN, reprocess
 from services.ingest.service import ingest
+from services.ingest.tables import delivery
 from services.loyalty.service import loyalty
 from services.notifications.service import notifications
 from services.scoring.service import scoring
@@ -96,6 +97,22 @@ async def test_nothing_of_an_erased_customer_is_left_anywhere(house: World, log:
     await house.passes(days=1)
     assert await traces(house, log) == []
     assert (await house.verify()).faults == []
+
+
+async def test_what_an_erased_customer_did_before_does_not_come_back_by_late_webhooks(house: World, log: Log) -> None:
+    shop = await open_shop(house)
+    await lives_here(house, shop)
+    stamp = house.now.isoformat()
+    await house.passes(hours=1)
+    keyed = {**shop.server, "idempotency-key": "e"}
+    await house.post(f"/v1/customers/ext:{shop.made.store}:77/erase", {}, headers=keyed)
+    await shop.shopify("customers/update", {**PERSON, "updated_at": stamp})
+    at = {"created_at": stamp, "updated_at": stamp, "processed_at": stamp}
+    await shop.shopify("orders/create", shopify_order(3, at=house.now, email=ADDRESS, customer=PERSON, **at))
+    await house.passes(days=1)
+    assert await traces(house, log) == []
+    late = select(delivery.c.verdict).order_by(delivery.c.seq.desc()).limit(2)
+    assert await house.rows("ingest", late) == [("suppressed",), ("suppressed",)]
 
 
 async def test_an_address_that_is_logged_would_be_found(house: World, log: Log) -> None:

@@ -76,6 +76,17 @@ def test_a_browser_never_joins_two_known_persons_nor_names_a_verified_one() -> N
     assert all(fact.first_name != "Eve" for fact in desk.facts(ProfileUpdated))
 
 
+def test_a_browser_never_joins_two_known_persons_who_are_not_at_odds() -> None:
+    desk = Desk()
+    buys(desk, "1", id="7")
+    buys(desk, "2", email="guest@example.com")
+    desk.identify(userId="7", traits={"email": "guest@example.com"}, trust="browser")
+    assert desk.facts(CustomerMerged) == []
+    assert owner(desk, "email", "guest@example.com") != owner(desk, "customer", "7")
+    desk.identify(userId="7", traits={"email": "guest@example.com"})
+    assert len(desk.facts(CustomerMerged)) == 1
+
+
 def test_a_shared_browser_or_telephone_joins_nobody() -> None:
     desk = Desk()
     desk.identify(userId="7", anonymousId="b1", traits={"email": "ana@example.com", "phone": "+34600000001"})

@@ -22,6 +22,7 @@ MAIL = "tests/notifications/test_delivery.py::"
 REBUILD = "tests/system/test_rebuild.py::"
 OUTAGES = "tests/faults/test_outages.py::"
 KILLED = "tests/faults/test_commit_points.py::test_killed_at_some_commit_points_nothing_is_lost_or_doubled[embedded]"
+ERASED = "tests/ingest/test_erasure.py::test_what_an_erased_customer_did_before_does_not_come_back_by_late_webhooks"
 PROPERTIES = "tests/system/properties/test_properties.py::"
 
 MUTANTS = (
@@ -348,5 +349,82 @@ MUTANTS = (
         '    return "outranked" if ask.recent + ask.rivals >= limits.cap else ""',
         '    return ""',
         f"{PROPERTIES}test_no_marketing_without_consent_or_above_the_cap[embedded]",
+    ),
+    Mutant(
+        "idempotency: a key is its caller's own",
+        "shared/web.py",
+        '    whose = f" of {caller.customer}" if caller.customer else ""',
+        '    whose = f" of {caller.account}" if caller.customer else ""',
+        "tests/loyalty/test_routes.py::test_members_who_choose_the_same_key_do_not_get_each_others_answer",
+    ),
+    Mutant(
+        "access: a member's token opens that member's data only",
+        "shared/access.py",
+        '        if name not in ("me", caller.customer):\n',
+        "        if not name:\n",
+        "tests/loyalty/test_routes.py::test_a_member_sees_and_spends_her_own_points_only",
+    ),
+    Mutant(
+        "relay: one holder of the lease publishes",
+        "shared/relay.py",
+        '(lease.c.holder == bindparam("me")) | (lease.c.until < bindparam("now_"))',
+        '(lease.c.holder == bindparam("me")) | (lease.c.until != bindparam("now_"))',
+        f"{ROAD}test_one_relay_at_a_time_holds_the_lease[embedded]",
+    ),
+    Mutant(
+        "timers: one that was moved does not fire at its old time",
+        "shared/timers.py",
+        'by=("account", "name", "generation"))',
+        'by=("account", "name", "generation")[:2])',
+        f"{ROAD}test_a_timer_that_is_moved_when_it_is_about_to_fire_waits_for_its_new_time[embedded]",
+    ),
+    Mutant(
+        "health: a loop that fell silent is unwell",
+        "shared/health.py",
+        "if silent >= state.silence else",
+        "if silent < 0 else",
+        "tests/contracts/test_health.py::test_a_loop_that_falls_silent_is_told_of_and_holds_up_nothing_else",
+    ),
+    Mutant(
+        "webhooks: only what a known secret signed is taken",
+        "services/ingest/connectors/shopify.py",
+        "            if hmac.compare_digest(hmac.new(secret.encode(), raw, hashlib.sha256).digest(), given):\n",
+        "            if secret:\n",
+        "tests/ingest/test_http.py::test_the_signature_is_of_the_raw_bytes",
+    ),
+    Mutant(
+        "erasure: what somebody erased did before does not come back by a late webhook",
+        "services/ingest/taking.py",
+        "claim.keys and desk.suppressed(claim.keys, claim.at):",
+        "claim.keys and not claim.keys:",
+        f"{ERASED}[embedded]",
+    ),
+    Mutant(
+        "erasure: nor by a late order",
+        "services/ingest/taking_orders.py",
+        "if desk.suppressed(claim.keys, claim.placed_at or claim.at) or _is_erased(row, desk):",
+        "if _is_erased(row, desk):",
+        f"{ERASED}[embedded]",
+    ),
+    Mutant(
+        "identity: a browser joins no two persons who are known",
+        "services/ingest/identity.py",
+        "    if trust is not Trust.VERIFIED:\n        return False\n",
+        "",
+        "tests/ingest/test_identity.py::test_a_browser_never_joins_two_known_persons_who_are_not_at_odds",
+    ),
+    Mutant(
+        "mail: no marketing at night",
+        "services/notifications/policy.py",
+        "    if marketing and limits.quiet.covers(ask.now, ask.zone):\n",
+        "    if False:\n",
+        "tests/notifications/test_policy.py::test_at_night_marketing_waits_until_eight_and_does_not_expire_meanwhile",
+    ),
+    Mutant(
+        "budgets: what is no longer there is not drawn",
+        "services/loyalty/budgets.py",
+        '_budget.c.points >= bindparam("asked")',
+        'bindparam("asked") == bindparam("asked")',
+        "tests/loyalty/test_budgets.py::test_two_who_saw_the_same_budget_do_not_both_draw_it[embedded]",
     ),
 )
