@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from services.loyalty import awarding, caps, ledger, schedule, terms, tiers
+from services.loyalty import awarding, caps, ledger, schedule, standings, terms
 from services.loyalty.desk import Desk
-from services.loyalty.handlers import climb, enrolled
+from services.loyalty.handlers import climb, enrolled, judge_tier
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, PENDING, Award, Context, Lot, Member, Move
@@ -32,9 +32,9 @@ def reward_fact(event: Event[Any], desk: Desk) -> None:
     groups = set[str]()
     for rule in awarding.fact_rules(programme, event.fact):
         member = desk.members[event.account, event.customer]
-        context = _context(member, programme, event.time, desk.zone_of(event.account, event.store, programme))
+        context = context_of(member, programme, event.time, desk.zone_of(event.account, event.store, programme))
         points = 0 if rule.group in groups or rule.failed(context) else rule.earns(event.fact, context)
-        if points and _pay(rule, points, rule.key(event), event.time, programme, desk) and rule.group:
+        if points and pay(rule, points, rule.key(event), event.time, programme, desk) and rule.group:
             groups.add(rule.group)
 
 
@@ -45,8 +45,8 @@ def reward_date(due: Due, desk: Desk) -> None:
     for rule in awarding.date_rules(programme):
         member = desk.members[due.account, due.customer]
         paid_today = awarding.next_day(rule, member, programme, today) == today
-        if paid_today and not rule.failed(_context(member, programme, due.due, programme.zone)):
-            _pay(rule, rule.points, source, due.due, programme, desk)
+        if paid_today and not rule.failed(context_of(member, programme, due.due, programme.zone)):
+            pay(rule, rule.points, source, due.due, programme, desk)
     member = desk.put_member(replace(desk.members[due.account, due.customer], dates_due=None))
     schedule.dates(desk, member, programme, today + 1)
 
@@ -57,7 +57,11 @@ def note_segment(event: Event[SegmentEntered | SegmentLeft], desk: Desk) -> None
     segments = set(member.segments) - {event.fact.segment}
     if isinstance(event.fact, SegmentEntered):
         segments.add(event.fact.segment)
-    desk.put_member(replace(member, segments=tuple(sorted(segments))))
+    member = desk.put_member(replace(member, segments=tuple(sorted(segments))))
+    found = desk.versions.get(event.account)
+    programme = None if found is None else found.at(desk.now)
+    if programme is not None and member.program and any(tier.segments for tier in programme.ladder.tiers):
+        judge_tier(member, desk, programme)
 
 
 def _learn_birthday(event: Event[ProfileUpdated], desk: Desk, programme: Programme) -> None:
@@ -79,9 +83,10 @@ def _month_and_day(written: str) -> str:
         return ""
 
 
-def _context(member: Member, programme: Programme, moment: datetime, zone: str) -> Context:
+def context_of(member: Member, programme: Programme, moment: datetime, zone: str) -> Context:
+    """What the conditions of rules about other things than orders are judged by."""
     day = terms.local_day(programme.zone, moment)
-    tier = programme.ladder.tiers[tiers.standing(member.moves, programme.ladder, day).level]
+    tier = programme.ladder.tiers[standings.place(member, programme, day).level]
     return Context(
         program=programme.id,
         version=programme.version,
@@ -92,7 +97,7 @@ def _context(member: Member, programme: Programme, moment: datetime, zone: str) 
     )
 
 
-def _pay(rule: Paying, points: int, source: str, at: datetime, programme: Programme, desk: Desk) -> bool:
+def pay(rule: Paying, points: int, source: str, at: datetime, programme: Programme, desk: Desk) -> bool:
     """Pay once for one thing within caps and budget; gives whether anything was paid."""
     work = desk.work
     name = awarding.award_id(work.customer, rule.name, source)
@@ -106,6 +111,7 @@ def _pay(rule: Paying, points: int, source: str, at: datetime, programme: Progra
     after = schedule.sooner(desk, desk.put_member(after), done.lots, programme)
     day = terms.local_day(programme.zone, at)
     after = climb(after, Move(day, day, given), desk, programme)
+    after = schedule.touched(desk, after, programme, "award", at)
     desk.draw(work.account, programme, given)
     desk.put_award(
         Award(work.account, name, member.customer, rule.name, programme.version, source, given, cause.transaction, at)
@@ -146,5 +152,5 @@ def _lot(rule: Paying, name: str, at: datetime, member: Member, programme: Progr
         open=False,
         accrued_at=at,
         matures_at=matures_at,
-        expires_at=terms.expires_at(programme.zone, at, programme.expiry_months),
+        expires_at=programme.expires_at(at, matures_at),
     )

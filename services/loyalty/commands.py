@@ -18,6 +18,7 @@ from services.loyalty.programmes import Programme
 from services.loyalty.records import Rating
 from services.loyalty.trial import Cost, Past, trial
 from services.loyalty.versions import Versions, versions_of
+from shared import tx as carrying
 from shared.clock import Clock
 from shared.config import ConfigList
 from shared.db import Database, Query, Reader, connect
@@ -77,7 +78,7 @@ async def put(settings: Settings, account: str, text: str) -> Programme:
         command = Command(account=account, customer="", store="", id=uuid4(), time=tx.now)
         desk = await load(tx, [command])
         following = _put(command, desk, program, draft)
-        await desk.store(tx)
+        await carrying.store(tx, _kernel, "loyalty", "programme", desk)
     return following
 
 

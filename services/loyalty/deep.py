@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import and_, func, select
 
-from services.loyalty import earning, tables, terms, tiers, wallets
+from services.loyalty import earning, standings, tables, terms, wallets
 from services.loyalty.programmes import Programme
 from services.loyalty.records import ISSUER, Lot, Member, Rating
 from services.loyalty.rules import FirstOrder
@@ -145,5 +145,5 @@ class Deep:
 
     def _stands(self, member: Member, programme: Programme) -> bool:
         today = terms.local_day(programme.zone, self._reader.now)
-        level = tiers.standing(member.moves, programme.ladder, today).level
+        level = standings.place(member, programme, today).level
         return programme.ladder.tiers[level].name == member.tier

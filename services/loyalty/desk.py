@@ -31,6 +31,9 @@ from shared.workset import WorkSet
 Key = tuple[str, str]
 
 HOLD_TIMER = "points.hold"
+SPREAD_TIMER = "programme.spread"
+FOLLOW_TIMER = "programme.follow"
+MATURE_TIMER = "points.mature"
 _journal = tables.journal
 FORGET = Query(
     update(_journal)
@@ -64,6 +67,7 @@ class Desk(WorkSet):
         self.versions: dict[str, Versions] = {}
         self.budgets_before: dict[Key, int] = {}
         self.free_codes: dict[Key, Code] = {}
+        self.rolls: dict[Key, list[str]] = {}
         self.earlier: dict[Key, list[Entry]] = {}
         self._lots_of: dict[Key, dict[str, None]] = {}
         self._rated: set[Key] = set()

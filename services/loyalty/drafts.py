@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from services.loyalty.desk import Desk
+from services.loyalty.desk import SPREAD_TIMER, Desk
 from services.loyalty.programmes import Programme
 from services.loyalty.versions import version_row
 from shared.errors import Invalid, Refused, not_found
@@ -57,6 +57,7 @@ def put(command: Command, desk: Desk, program: str, draft: Draft, match: str) ->
         raise Refused("too_early", "a version takes effect now or later", pointer="/effective_from")
     following = numbered(draft.programme, program, newest.version + 1)
     desk.drafts.append(version_row(command.account, following, since, desk.now))
+    desk.set_timer(SPREAD_TIMER, str(following.version), since, {"after": ""}, customer="")
     return following
 
 

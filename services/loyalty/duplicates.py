@@ -8,7 +8,7 @@ from services.loyalty.earning import MOST
 from services.loyalty.handlers import climb
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
-from services.loyalty.records import Context, Member, Move, Rating
+from services.loyalty.records import IMPORTED, Award, Context, Member, Move, Rating
 from services.loyalty.rules import FirstOrder
 from services.loyalty.stacking import summed
 from shared.db import new_id
@@ -21,7 +21,9 @@ def take_back(event: Event[CustomerMerged], loser: Member, desk: Desk, programme
     for award in desk.awards_of(loser):
         name = awarding.award_id(event.customer, award.rule, award.source)
         del desk.awards[award.account, award.id]
-        if (award.account, name) in desk.awards:
+        if award.rule == IMPORTED:
+            _keep_both(award, event.customer, desk)
+        elif (award.account, name) in desk.awards:
             day = terms.local_day(programme.zone, award.awarded_at)
             _less(event, awarding.lot_id(award.id), award.points, day, desk, programme)
         else:
@@ -31,6 +33,16 @@ def take_back(event: Event[CustomerMerged], loser: Member, desk: Desk, programme
     firsts = sorted((one for one in firsts if one[0].first_order), key=lambda one: (one[0].accrued_at, one[1].order_id))
     for context, rating in firsts[1:]:
         _no_longer_first(event, rating, context, desk, programme)
+
+
+def _keep_both(award: Award, survivor: str, desk: Desk) -> None:
+    """Balances brought along are not paid for anything: both stay, whatever the other system called them."""
+    name = awarding.award_id(survivor, award.rule, award.source)
+    source = award.source
+    if (award.account, name) in desk.awards:
+        source = f"{award.source} of {award.customer}"
+        name = awarding.award_id(survivor, award.rule, source)
+    desk.put_award(replace(award, id=name, customer=survivor, source=source))
 
 
 def _no_longer_first(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from services.loyalty import caps, terms, tiers
+from services.loyalty import caps, memberships, standings, terms
 from services.loyalty.ledger import LARGEST
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, PENDING, Context, Lot, Member, Move, Rating
@@ -32,9 +32,9 @@ class Shop(NamedTuple):
 
 def entitlement(order: Order, context: Context, programme: Programme) -> Sum:
     """Points by the rules of the context's programme version, times its tier's multiplier, within its room."""
-    if context.why or order.paid_at is None or order.test or order.status in VOID:
+    if is_void(order, context):
         return Sum(0, ())
-    return stacked(order, context, programme.rules, MOST)
+    return stacked(memberships.without_fees(order, programme.memberships), context, programme.rules, MOST)
 
 
 def context_of(order: Order, shop: Shop, member: Member, programme: Programme, paid_at: datetime) -> Context:
@@ -42,7 +42,7 @@ def context_of(order: Order, shop: Shop, member: Member, programme: Programme, p
     day = terms.local_day(programme.zone, paid_at)
     limits = [] if programme.cap is None else [caps.room(member, "", programme.cap, day)]
     known = [limit for limit in (*limits, shop.budget) if limit is not None]
-    tier = programme.ladder.tiers[tiers.standing(member.moves, programme.ladder, day).level]
+    tier = programme.ladder.tiers[standings.place(member, programme, day).level]
     numerator, denominator = _rate(order, programme)
     return Context(
         program=programme.id,
@@ -74,23 +74,39 @@ def used(member: Member, rating: Rating, programme: Programme) -> Member:
     return member if uses is member.uses else replace(member, uses=uses)
 
 
-def lot_of(member: Member, rating: Rating, programme: Programme, now: datetime) -> Lot:
+def happened(order: Order, awaited: str) -> datetime | None:
+    """When what an order's points await happened to it; None while it has not."""
+    delivered = order.delivered_at
+    return delivered if awaited == "delivered" else order.fulfilled_at or delivered
+
+
+def lot_of(member: Member, order: Order, rating: Rating, programme: Programme, now: datetime) -> Lot:
     """The empty lot that an order's points go into: one for each order, so that an edit fills and empties the same."""
     accrued_at = now if rating.context is None else rating.context.accrued_at
-    matures_at = terms.matures_at(accrued_at, programme.pending_days)
+    awaits = programme.pending_until
+    begun = happened(order, awaits) if awaits else accrued_at
+    matures_at = terms.matures_at(begun or accrued_at, programme.pending_days if begun else programme.cancel_days)
     return Lot(
         account=member.account,
         id=lot_id(rating.order_id),
         customer=member.customer,
         source=rating.order_id,
-        state=PENDING if matures_at > now else AVAILABLE,
+        state=PENDING if matures_at > now or not begun else AVAILABLE,
         issued=0,
         remaining=0,
         open=False,
         accrued_at=accrued_at,
         matures_at=matures_at,
-        expires_at=terms.expires_at(programme.zone, accrued_at, programme.expiry_months),
+        expires_at=programme.expires_at(accrued_at, matures_at),
+        awaits="" if begun else awaits,
     )
+
+
+def maturing(lot: Lot, begun: datetime, programme: Programme) -> Lot:
+    """A lot that awaits nothing any more: it matures so many days from then."""
+    matures_at = terms.matures_at(begun, programme.pending_days)
+    expires_at = programme.expires_at(lot.accrued_at, matures_at)
+    return replace(lot, awaits="", matures_at=matures_at, expires_at=expires_at)
 
 
 def lot_id(order: str) -> str:
@@ -103,8 +119,11 @@ def rated(
 ) -> Rating:
     """The rating of an order's newest revision; what it forgives of earlier write-offs is the ledger's to say."""
     due = Sum(0, ()) if context is None or programme is None else entitlement(order, context, programme)
+    spent = _spent(order, context, programme)
     if before is not None:
-        return replace(before, revision=order.revision, points=due.points, context=context, parts=due.parts)
+        return replace(
+            before, revision=order.revision, points=due.points, context=context, parts=due.parts, spent=spent
+        )
     return Rating(
         account=member.account,
         order_id=order.id,
@@ -114,6 +133,7 @@ def rated(
         written_off=0,
         context=context,
         parts=due.parts,
+        spent=spent,
     )
 
 
@@ -127,11 +147,41 @@ def within_budget(rating: Rating, booked: int, left: int | None) -> tuple[Rating
     return replace(rating, points=min(rating.points, had + drawn), context=context), drawn
 
 
-def move_of(points: int, context: Context, programme: Programme, known_at: datetime | None) -> Move:
-    """The qualifying points of a rating: known since the order was paid (None), or since its revision happened."""
+class Counts(NamedTuple):
+    """What counts for tiers: points, money spent (minor units of the programme's currency), orders."""
+
+    points: int
+    spent: int
+    orders: int
+
+
+def counts_of(before: Rating | None, after: Rating) -> Counts:
+    """What a revision of an order counts more (or less) for tiers than the one before."""
+    if before is None:
+        return Counts(after.points, after.spent, int(after.spent > 0))
+    orders = int(after.spent > 0) - int(before.spent > 0)
+    return Counts(after.points - before.points, after.spent - before.spent, orders)
+
+
+def move_of(counts: Counts, context: Context, programme: Programme, known_at: datetime | None) -> Move:
+    """What a rating counts for tiers: known since the order was paid (None), or since its revision happened."""
     accrued = terms.local_day(programme.zone, context.accrued_at)
     known = accrued if known_at is None else terms.local_day(programme.zone, known_at)
-    return Move(max(accrued, known), accrued, points)
+    return Move(max(accrued, known), accrued, *counts)
+
+
+def is_void(order: Order, context: Context) -> bool:
+    """Whether nothing of an order counts: what it was never to earn for, was never paid, or was undone."""
+    return bool(context.why) or order.paid_at is None or order.test or order.status in VOID
+
+
+def _spent(order: Order, context: Context | None, programme: Programme | None) -> int:
+    """What was kept of an order's goods, in minor units of the programme's currency; 0 where it does not count."""
+    if context is None or programme is None or is_void(order, context):
+        return 0
+    goods = memberships.without_fees(order, programme.memberships).lines
+    kept = sum(line.net - line.refunded for line in goods if line.kind == "product")
+    return max(0, kept) * context.numerator // context.denominator
 
 
 def _rooms(member: Member, programme: Programme, day: int) -> dict[str, int]:

@@ -2,15 +2,18 @@
 
 from msgspec.structs import replace
 
-from services.loyalty import earning, ledger, schedule, terms, tiers
+from services.loyalty import earning, ledger, memberships, schedule, standings, terms, tiers
 from services.loyalty.desk import Desk
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
-from services.loyalty.records import PENDING, WRITTEN_OFF, Kind, Member, Move, Rating
+from services.loyalty.records import PENDING, WRITTEN_OFF, Context, Kind, Lot, Member, Move, Rating
 from shared.db import new_id
 from shared.events import Event
 from shared.events.ingest import Order, OrderFact
 from shared.events.loyalty import OrderRated, TierUpgraded
+from shared.workset import Due
+
+GIVEN_UP = "not_in_time"
 
 
 def rate_order(event: Event[OrderFact], desk: Desk) -> None:
@@ -42,9 +45,13 @@ def rate_order(event: Event[OrderFact], desk: Desk) -> None:
         if first:
             member = desk.put_member(earning.used(member, rating, rules))
         member, rating = _booked(member, rating, change, event, desk, rules)
-        move = earning.move_of(change, context, current, None if first or moved else event.time)
+    counts = earning.counts_of(before, rating)
+    if context is not None and any(counts):
+        move = earning.move_of(counts, context, current, None if first or moved else event.time)
         member = climb(member, move, desk, current)
     desk.put_rating(rating)
+    if context is not None:
+        member = _beside_points(member, context, event, desk, rules, first=first)
     _tell(member, rating, change, event, desk)
 
 
@@ -66,13 +73,17 @@ def enrolled(desk: Desk, account: str, customer: str, programme: Programme) -> M
 
 
 def climb(member: Member, move: Move, desk: Desk, programme: Programme) -> Member:
-    """Enter qualifying points: a higher tier is reached at once, a lower one is left to the tier's timer."""
+    """Enter what counts for tiers."""
+    return judge_tier(replace(member, moves=tiers.added(member.moves, move)), desk, programme)
+
+
+def judge_tier(member: Member, desk: Desk, programme: Programme) -> Member:
+    """A higher tier is reached at once, a lower one is left to the tier's timer."""
     ladder = programme.ladder
-    moves = tiers.added(member.moves, move)
     level = ladder.level_of(member.tier)
-    now = tiers.standing(moves, ladder, terms.local_day(programme.zone, desk.now))
+    now = standings.place(member, programme, terms.local_day(programme.zone, desk.now))
     tier = ladder.tiers[max(level, now.level)].name
-    after = desk.put_member(replace(member, moves=moves, tier=tier))
+    after = desk.put_member(replace(member, tier=tier))
     if now.level > level:
         desk.emit(
             TierUpgraded(program=programme.id, tier=tier, previous=member.tier), customer=member.customer, time=desk.now
@@ -89,7 +100,7 @@ def _booked(
         cause = _cause(event, desk, "clawback")
         done = ledger.claw_back(member, own, desk.open_lots(member), -change, programme.debt, cause)
     else:
-        lot = own or earning.lot_of(member, rating, programme, desk.now)
+        lot = own or earning.lot_of(member, event.fact.order, rating, programme, desk.now)
         forgiven = min(rating.written_off, change)
         done = ledger.earn(member, lot, change, _cause(event, desk, "earn"), forgiven=forgiven)
     after = replace(desk.book(done), earned=member.earned + change)
@@ -97,19 +108,80 @@ def _booked(
     return after, replace(rating, written_off=rating.written_off - done.on(WRITTEN_OFF))
 
 
+def _beside_points(
+    member: Member, context: Context, event: Event[OrderFact], desk: Desk, programme: Programme, *, first: bool
+) -> Member:
+    """What an order does besides earning: it brings a membership, keeps points alive, ends their waiting."""
+    if programme.memberships:
+        member = _member_by_fee(member, event.fact.order, context, desk, programme)
+    if first and not context.why:
+        member = schedule.touched(desk, member, programme, "order", context.accrued_at)
+    return _no_longer_awaited(member, event, desk, programme)
+
+
+def _member_by_fee(member: Member, order: Order, context: Context, desk: Desk, programme: Programme) -> Member:
+    """An order with the fee of a membership brings its tier, and takes it along when it is given back."""
+    day, counts = terms.local_day(programme.zone, context.accrued_at), not earning.is_void(order, context)
+    passes = memberships.passes_after(order, programme.memberships, member.passes, day, counts=counts)
+    return member if passes == member.passes else judge_tier(replace(member, passes=passes), desk, programme)
+
+
+def _no_longer_awaited(member: Member, event: Event[OrderFact], desk: Desk, programme: Programme) -> Member:
+    """What an order's points waited for has happened: from then on they mature."""
+    lot = desk.lots.get((event.account, earning.lot_id(event.fact.order.id)))
+    if lot is None or not lot.awaits:
+        return member
+    happened = earning.happened(event.fact.order, lot.awaits)
+    if happened is None:
+        return member
+    begun = earning.maturing(lot, happened, programme)
+    desk.put_lot(begun)
+    return schedule.sooner(desk, member, (begun,), programme)
+
+
+def give_up(member: Member, lot: Lot, due: Due, desk: Desk, programme: Programme) -> Member:
+    """What an order's points waited for did not happen in time: the order earns nothing any more."""
+    rating = desk.ratings.get((lot.account, lot.source))
+    if rating is None or rating.context is None:
+        return member
+    cause = Cause(new_id("txn"), "clawback", rating.order_id, due.due, desk.now, rating.revision)
+    done = ledger.claw_back(member, lot, desk.open_lots(member), rating.points, programme.debt, cause)
+    after = desk.put_member(replace(desk.book(done), earned=member.earned - rating.points))
+    context = replace(rating.context, why=GIVEN_UP)
+    nothing = replace(rating, points=0, spent=0, written_off=rating.written_off - done.on(WRITTEN_OFF), context=context)
+    desk.put_rating(nothing)
+    counts = earning.counts_of(rating, nothing)
+    after = climb(after, earning.move_of(counts, context, programme, due.due), desk, programme)
+    desk.emit(
+        OrderRated(
+            program=after.program,
+            order=rating.order_id,
+            revision=rating.revision,
+            points=0,
+            change=-rating.points,
+            balance=after.available,
+        )
+    )
+    return after
+
+
 def _take_from(owner: Member, rating: Rating, event: Event[OrderFact], desk: Desk, programme: Programme) -> Rating:
     """Take an order and all it earned from the customer who had it; what was spent of it stays with that one."""
     key = (event.account, earning.lot_id(rating.order_id))
     own = desk.lots.get(key)
+    nothing = replace(rating, customer=event.customer, points=0, written_off=0, spent=0)
     if rating.points and rating.context is not None:
         cause = _cause(event, desk, "clawback")
         done = ledger.claw_back(owner, own, desk.open_lots(owner), rating.points, programme.debt, cause)
-        left = desk.put_member(replace(desk.book(done), earned=owner.earned - rating.points))
-        climb(left, earning.move_of(-rating.points, rating.context, programme, event.time), desk, programme)
+        owner = desk.put_member(replace(desk.book(done), earned=owner.earned - rating.points))
+    counts = earning.counts_of(rating, nothing)
+    owner = replace(owner, passes=tuple(one for one in owner.passes if one.order != rating.order_id))
+    if rating.context is not None and any(counts):
+        climb(owner, earning.move_of(counts, rating.context, programme, event.time), desk, programme)
     lot = desk.lots.get(key)
     if lot is not None:
         desk.put_lot(replace(lot, customer=event.customer))
-    return replace(rating, customer=event.customer, points=0, written_off=0)
+    return nothing
 
 
 def _tell(member: Member, rating: Rating, change: int, event: Event[OrderFact], desk: Desk) -> None:

@@ -52,6 +52,7 @@ def capture(command: Command, desk: Desk, hold_id: str, order_ref: str = "") -> 
     member, programme = member_and_programme(command, desk)
     done = ledger.capture(member, made.points, _cause(desk, "capture", hold_id))
     after = desk.put_member(replace(desk.book(done), redeemed=member.redeemed + made.points))
+    after = schedule.touched(desk, after, programme, "redeem", desk.now)
     closed = replace(made, status="captured", closed_by=done.transaction.id)
     desk.holds[command.account, hold_id] = closed
     name = _redemption(made)

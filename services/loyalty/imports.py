@@ -13,14 +13,13 @@ from services.loyalty.desk import Desk
 from services.loyalty.handlers import climb
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
-from services.loyalty.records import AVAILABLE, PENDING, Award, Lot, Member, Move
+from services.loyalty.records import AVAILABLE, IMPORTED, PENDING, Award, Lot, Member, Move
 from services.loyalty.redemptions import member_and_programme
 from shared.db import new_id
 from shared.errors import Invalid
 from shared.events.base import NAMESPACE, Lane
 from shared.workset import Command
 
-RULE = "import"
 MOST_ROWS = 1_000
 COLUMNS = ("customer", "points", "reference", "accrued_at", "expires_at", "available_at", "qualifies")
 TRUE = frozenset({"1", "true", "yes"})
@@ -59,7 +58,7 @@ def read(text: str) -> list[Row]:
 
 def award_of(customer: str, row: Row) -> str:
     """The id under which a row is known to have been imported."""
-    return awarding.award_id(customer, RULE, row.reference)
+    return awarding.award_id(customer, IMPORTED, row.reference)
 
 
 def take(command: Command, desk: Desk, row: Row) -> bool:
@@ -80,7 +79,7 @@ def take(command: Command, desk: Desk, row: Row) -> bool:
             command.account,
             name,
             member.customer,
-            RULE,
+            IMPORTED,
             programme.version,
             row.reference,
             row.points,
@@ -92,7 +91,7 @@ def take(command: Command, desk: Desk, row: Row) -> bool:
 
 
 def commands(account: str, rows: Sequence[tuple[str, Row]], now: datetime) -> list[tuple[Command, Row]]:
-    """A call for each row, named after its customer and reference."""
+    """A call for each row, named after its customer and reference; sorted, since many lock their customers at once."""
     return [
         (
             Command(
@@ -106,7 +105,7 @@ def commands(account: str, rows: Sequence[tuple[str, Row]], now: datetime) -> li
             ),
             row,
         )
-        for customer, row in rows
+        for customer, row in sorted(rows, key=lambda one: one[0])
     ]
 
 
@@ -136,7 +135,7 @@ def _moment(written: str | None) -> datetime | None:
 
 def _lot(row: Row, name: str, accrued_at: datetime, member: Member, programme: Programme, now: datetime) -> Lot:
     matures_at = row.available_at or accrued_at
-    expires_at = row.expires_at or terms.expires_at(programme.zone, accrued_at, programme.expiry_months)
+    expires_at = row.expires_at or programme.expires_at(accrued_at, matures_at)
     return Lot(
         account=member.account,
         id=awarding.lot_id(name),

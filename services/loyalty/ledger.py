@@ -153,11 +153,11 @@ def portion(spent: Sequence[Entry], returned: int, points: int) -> list[Entry]:
 
 
 def reinstated(change: Change, days: int, now: datetime) -> Change:
-    """What came back after its expiry, but within so many days of it, lives on until these are over."""
+    """What came back after its expiry, but within so many days of it, lives on until these are over: once for a lot."""
     longer = timedelta(days=days)
     lots = tuple(
-        replace(lot, expires_at=lot.expires_at + longer)
-        if lot.expires_at is not None and lot.expires_at <= now < lot.expires_at + longer
+        replace(lot, expires_at=lot.expires_at + longer, reinstated=True)
+        if not lot.reinstated and lot.expires_at is not None and lot.expires_at <= now < lot.expires_at + longer
         else lot
         for lot in change.lots
     )

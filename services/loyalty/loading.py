@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select
 
 from services.loyalty import awarding, budgets, tables, wallets
 from services.loyalty.catalogue import key_of
-from services.loyalty.desk import HOLD_TIMER, Desk, Key, order_ref
+from services.loyalty.desk import HOLD_TIMER, MATURE_TIMER, SPREAD_TIMER, Desk, Key, order_ref
 from services.loyalty.earning import lot_id
 from services.loyalty.records import Award, Entry, Hold, Lot, Rating, Redemption
 from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
@@ -17,6 +17,12 @@ from shared.events import Event
 from shared.events.ingest import CustomerMerged, Order, OrderFact, OrderStatus
 from shared.workset import Command, Due, Work, customers
 
+ROLL = Query(
+    select(tables.member.c.customer)
+    .where(tables.member.c.account == bindparam("account"), tables.member.c.customer > bindparam("after"))
+    .order_by(tables.member.c.customer)
+    .limit(200)
+)
 GIVEN_BACK = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED, OrderStatus.PARTLY_REFUNDED})
 _code = tables.code
 FREE_CODE = Query(
@@ -39,6 +45,10 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     named = await _load_rewards(tx, desk, work)
     await _load_redemptions(tx, desk, work, named)
     await _load_awards(tx, desk, work)
+    for item in work:
+        if isinstance(item, Due) and item.kind == SPREAD_TIMER:
+            rows = await tx.fetch(ROLL, account=item.account, after=item.payload["after"])
+            desk.rolls[item.account, item.name] = [row[0] for row in rows]
     desk.budgets_before = await budgets.load(tx, desk.versions)
     for key, left in desk.budgets_before.items():
         desk.budgets.loaded(key, left)
@@ -69,7 +79,12 @@ async def _load_members(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     named = set(customers(work))
     for member in await tx.fetch_by_keys(tables.member, named, wallets.member_of):
         desk.members.loaded((member.account, member.customer), member)
-    others = {(rating.account, rating.customer) for rating in desk.ratings.values()} - named
+    await _load_owners(tx, desk, {(rating.account, rating.customer) for rating in desk.ratings.values()})
+
+
+async def _load_owners(tx: Tx, desk: Desk, owners: set[Key]) -> None:
+    """Members whose things a batch touches though no work is theirs: orders that move, points that paid one."""
+    others = {owner for owner in owners if owner not in desk.members}
     for member in await tx.fetch_by_keys(tables.member, others, wallets.member_of, lock="wait"):
         desk.members.loaded((member.account, member.customer), member)
 
@@ -80,11 +95,15 @@ async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]
     own = {(rating.account, lot_id(rating.order_id)) for rating in rated}
     for lot in await tx.fetch_by_keys(tables.lot, own, Lot):
         desk.loaded_lot(lot)
-    owners = {(rating.account, rating.customer) for rating in rated} | merging | _spenders(work)
+    owners = {(rating.account, rating.customer) for rating in rated} | merging | _spenders(work) | _kept(desk, work)
     for lot in await tx.fetch_by_keys(
         tables.lot, [(*owner, True) for owner in owners], Lot, by=("account", "customer", "open")
     ):
         desk.loaded_lot(lot)
+    if any(isinstance(item, Due) and item.kind == MATURE_TIMER for item in work):
+        waiting = {(lot.account, lot.source) for lot in desk.lots.values() if lot.awaits}
+        for rating in await tx.fetch_by_keys(tables.rating, waiting, Rating, lock="wait"):
+            desk.loaded_rating(rating)
 
 
 async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
@@ -144,6 +163,7 @@ async def _load_redemptions(tx: Tx, desk: Desk, work: Sequence[Work], named: set
             desk.redemptions.loaded((one.account, one.id), one)
         else:
             desk.holds.loaded((one.account, one.id), one)
+    await _load_owners(tx, desk, {(one.account, one.customer) for one in taken})
     spent = {(one.account, one.txn) for one in taken}
     for leg in await tx.fetch_by_keys(tables.entry, spent, Entry, by=("account", "txn")):
         desk.earlier.setdefault((leg.account, leg.txn), []).append(leg)
@@ -163,6 +183,13 @@ def _order_facts(work: Sequence[Work]) -> list[Event[OrderFact]]:
 
 def _orders(work: Sequence[Work]) -> set[Key]:
     return {(item.account, item.fact.order.id) for item in _order_facts(work)}
+
+
+def _kept(desk: Desk, work: Sequence[Work]) -> set[Key]:
+    """Members whose activity keeps all of their points alive."""
+    found = {account: versions.at(desk.now).expiry for account, versions in desk.versions.items()}
+    sliding = {account for account, expiry in found.items() if expiry is not None and expiry.slides}
+    return {(item.account, item.customer) for item in work if item.account in sliding}
 
 
 def _spenders(work: Sequence[Work]) -> set[Key]:

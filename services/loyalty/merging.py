@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from services.loyalty import caps, duplicates, ledger, schedule, terms, tiers
+from services.loyalty import caps, duplicates, ledger, schedule, standings, terms, tiers
 from services.loyalty.awarding import DATES_TIMER
 from services.loyalty.desk import Desk
 from services.loyalty.handlers import enrolled
@@ -43,6 +43,7 @@ def merge_members(event: Event[CustomerMerged], desk: Desk) -> None:
             schedule.stop(desk, gone),
             moves=(),
             uses=(),
+            passes=(),
             birthday="",
             earned=0,
             redeemed=0,
@@ -64,14 +65,10 @@ def forget_member(event: Event[CustomerErased], desk: Desk) -> None:
 def _joined(loser: Member, survivor: Member, desk: Desk, programme: Programme) -> None:
     """Let the survivor have the lifetime figures, qualifying points and timers of both."""
     ladder = programme.ladder
-    moves = tiers.added(survivor.moves, *loser.moves)
     level = max(ladder.level_of(survivor.tier), ladder.level_of(loser.tier))
-    now = tiers.standing(moves, ladder, terms.local_day(programme.zone, desk.now))
-    tier = ladder.tiers[max(level, now.level)].name
     after = replace(
         survivor,
-        moves=moves,
-        tier=tier,
+        moves=tiers.added(survivor.moves, *loser.moves),
         earned=survivor.earned + loser.earned,
         redeemed=survivor.redeemed + loser.redeemed,
         first_order=survivor.first_order or loser.first_order,
@@ -79,7 +76,12 @@ def _joined(loser: Member, survivor: Member, desk: Desk, programme: Programme) -
         uses=caps.joined(survivor.uses, loser.uses),
         birthday=survivor.birthday or loser.birthday,
         birthday_since=survivor.birthday_since if survivor.birthday else loser.birthday_since,
+        active_at=max((at for at in (survivor.active_at, loser.active_at) if at), default=None),
+        passes=(*survivor.passes, *loser.passes),
     )
+    now = standings.place(after, programme, terms.local_day(programme.zone, desk.now))
+    tier = ladder.tiers[max(level, now.level)].name
+    after = replace(after, tier=tier)
     if ladder.level_of(tier) > ladder.level_of(survivor.tier):
         desk.emit(TierUpgraded(program=programme.id, tier=tier, previous=survivor.tier))
     after = schedule.again(desk, desk.put_member(after), programme, "mature_due", "expire_due", "notice_due")

@@ -6,6 +6,9 @@ from zoneinfo import available_timezones
 
 import msgspec
 
+from services.loyalty import terms
+from services.loyalty.expiry import Expiry
+from services.loyalty.memberships import Membership
 from services.loyalty.payment import Payment
 from services.loyalty.rules import AnyRule, Cap
 from services.loyalty.rules.spend import Spend
@@ -38,13 +41,23 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     per: Literal["week", "month", "year", "ever"] = "ever"
 
 
+class Transfer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Members may give each other points: at least `least` at once, and at most `most` in each `per` (None: any)."""
+
+    least: Positive = 1
+    most: Positive | None = None
+    per: Literal["day", "week", "month", "year", "ever"] = "month"
+
+
 class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One version of a loyalty programme.
 
     `stores` empty means all of the account's; `expiry_months` None means never; what is taken back beyond the
     balance becomes debt (`allow_negative`), is forgiven (`clamp`) or comes out of pending points first. `cap` limits
     what one member earns by all rules together, `budget` what all members do. Points that come back after their expiry
-    live on for `reinstate_days` from it.
+    live on for `reinstate_days` from it. `expiry` says how points expire where `expiry_months` after they came will
+    not do. With `pending_until` an order's points are pending until that has happened to it, and `pending_days` more;
+    if it has not happened `cancel_days` after it was paid they are taken back.
     """
 
     id: str
@@ -65,14 +78,28 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     budget: Budget | None = None
     payment: Payment | None = None
     reinstate_days: Days = 0
+    expiry: Expiry | None = None
+    pending_until: Literal["", "fulfilled", "delivered"] = ""
+    cancel_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 90
+    transfer: Transfer | None = None
+    memberships: tuple[Membership, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a zone that IANA does not know, and for two rules of the same name."""
+        """Raises ValueError for an unknown zone, two rules of one name, a membership of a tier that is not there."""
         if self.zone not in ZONES:
             raise ValueError(f"{self.zone!r} is not an IANA time zone")
         names = [rule.name for rule in self.rules]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two rules are called {twice[0]!r}: give them names of their own")
+        tiers = {tier.name for tier in self.ladder.tiers}
+        if lost := sorted({plan.tier for plan in self.memberships} - tiers):
+            raise ValueError(f"a membership gives the tier {lost[0]!r}, which is not on the ladder")
+
+    def expires_at(self, accrued_at: datetime, matures_at: datetime) -> datetime | None:
+        """The first instant (UTC) at which points can no longer be spent; None for never."""
+        if self.expiry is not None:
+            return self.expiry.ends(self.zone, accrued_at, matures_at)
+        return terms.expires_at(self.zone, accrued_at, self.expiry_months)
 
 
 encode = msgspec.json.Encoder(order="sorted").encode

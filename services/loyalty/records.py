@@ -13,6 +13,7 @@ HELD: Final = "held"
 REDEEMED: Final = "redeemed"
 EXPIRED: Final = "expired"
 WRITTEN_OFF: Final = "written_off"
+IMPORTED: Final = "import"
 
 Kind = Literal[
     "earn",
@@ -32,11 +33,16 @@ Kind = Literal[
 
 
 class Move(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
-    """Qualifying points: known from local day `day` on, counted until `accrued` leaves the window (ordinal days)."""
+    """What counts for tiers: known from local day `day` on, counted until `accrued` leaves the window (ordinal days).
+
+    Qualifying points, money spent in minor units of the programme's currency, orders.
+    """
 
     day: int
     accrued: int
     points: int
+    spent: int = 0
+    orders: int = 0
 
 
 class Use(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -48,11 +54,22 @@ class Use(msgspec.Struct, frozen=True, array_like=True, gc=False):
     times: int
 
 
+class Pass(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A membership that was paid for with `order`: this tier from local day `since` to before `until`."""
+
+    order: str
+    plan: str
+    tier: str
+    since: int
+    until: int
+
+
 class Member(msgspec.Struct, frozen=True):
     """A member's wallet. `available` is what open lots hold less `debt`; `held` is set aside by holds.
 
     The `*_due` instants are those of the member's timers; lots expiring until `noticed` were announced. `birthday`
-    is MM-DD, known since the local day `birthday_since`.
+    is MM-DD, known since the local day `birthday_since`. `active_at` is the last activity that keeps points alive;
+    `warned` the local day for which the loss of the tier was announced.
     """
 
     account: str
@@ -79,6 +96,10 @@ class Member(msgspec.Struct, frozen=True):
     uses: tuple[Use, ...] = ()
     birthday: str = ""
     birthday_since: int = 0
+    active_at: datetime | None = None
+    warn_due: datetime | None = None
+    passes: tuple[Pass, ...] = ()
+    warned: int = 0
 
 
 class Habits(msgspec.Struct, frozen=True, array_like=True):
@@ -101,6 +122,10 @@ class Habits(msgspec.Struct, frozen=True, array_like=True):
     uses: tuple[Use, ...] = ()
     birthday: str = ""
     birthday_since: int = 0
+    active_at: datetime | None = None
+    warn_due: datetime | None = None
+    passes: tuple[Pass, ...] = ()
+    warned: int = 0
 
 
 class MemberRow(msgspec.Struct, frozen=True):
@@ -119,7 +144,9 @@ class MemberRow(msgspec.Struct, frozen=True):
 class Lot(msgspec.Struct, frozen=True, gc=False):
     """Points of one source with one expiry; `remaining` of `issued` are neither spent, expired nor set aside.
 
-    `open` says whether anything remains; a lot without `expires_at` never expires.
+    `open` says whether anything remains; a lot without `expires_at` never expires. Pending points that wait for
+    something to happen to their order say what they await; `matures_at` is then when they are given up.
+    `reinstated`: what came back after its expiry has lengthened it already.
     """
 
     account: str
@@ -133,6 +160,8 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
     accrued_at: datetime
     matures_at: datetime
     expires_at: datetime | None
+    awaits: str = ""
+    reinstated: bool = False
 
 
 class Note(msgspec.Struct, frozen=True, gc=False):
@@ -206,7 +235,10 @@ class Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Rating(msgspec.Struct, frozen=True):
-    """An order as rated at its newest revision: `points` booked, `written_off` of its clawbacks forgiven."""
+    """An order as rated at its newest revision: `points` booked, `written_off` of its clawbacks forgiven.
+
+    `spent` is what was kept of its goods, in minor units of the programme's currency, if it counts at all.
+    """
 
     account: str
     order_id: str
@@ -216,6 +248,7 @@ class Rating(msgspec.Struct, frozen=True):
     written_off: int
     context: Context | None
     parts: tuple[Part, ...] | None = None
+    spent: int = 0
 
 
 class Award(msgspec.Struct, frozen=True, gc=False):
@@ -255,7 +288,10 @@ class Redemption(msgspec.Struct, frozen=True, gc=False):
 
 
 class Hold(msgspec.Struct, frozen=True, gc=False):
-    """Points set aside for an open checkout until `until`, by transaction `txn`; ended by `closed_by` if not ''."""
+    """Points and vouchers set aside for an open checkout until `until`.
+
+    `txn` is the transaction that set the points aside ('' for vouchers alone), `closed_by` what ended it, if not ''.
+    """
 
     account: str
     id: str
@@ -266,6 +302,7 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     closed_by: str
     until: datetime
     worth: int | None = None
+    vouchers: tuple[str, ...] | None = None
 
 
 class ProgramVersion(msgspec.Struct, frozen=True):

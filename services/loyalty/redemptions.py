@@ -63,6 +63,7 @@ def redeem(command: Command, desk: Desk, points: int, basket: Basket = NO_BASKET
     worth = worth_of(programme, points, basket)
     done = ledger.redeem(member, desk.open_lots(member), points, _cause(command, desk, "redeem"))
     after = desk.put_member(replace(desk.book(done), redeemed=member.redeemed + points))
+    after = schedule.touched(desk, after, programme, "redeem", desk.now)
     redemption = Redemption(
         command.account,
         f"red_{command.id.hex}",
@@ -156,7 +157,7 @@ def _gift(cause: Cause, member: Member, programme: Programme, desk: Desk) -> Lot
         open=False,
         accrued_at=desk.now,
         matures_at=desk.now,
-        expires_at=terms.expires_at(programme.zone, desk.now, programme.expiry_months),
+        expires_at=programme.expires_at(desk.now, desk.now),
     )
 
 

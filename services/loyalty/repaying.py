@@ -23,9 +23,9 @@ def share_due(points: int, order: Order) -> int:
 
 
 def repay(event: Event[OrderFact], desk: Desk) -> None:
-    """Return what the order's refunds so far entitle to beyond what came back already."""
+    """Return what the order's refunds so far entitle to beyond what came back already, to whoever paid with them."""
     for paid in desk.redemptions_for(event.account, order_ref(event)):
-        if not paid.reversed_by and paid.customer == event.customer:
+        if not paid.reversed_by:
             due = share_due(paid.points, event.fact.order)
             if due > paid.returned:
                 _return(event, paid, due, desk)
@@ -33,7 +33,7 @@ def repay(event: Event[OrderFact], desk: Desk) -> None:
 
 def _return(event: Event[OrderFact], paid: Redemption, due: int, desk: Desk) -> None:
     programme = desk.programmes(event.account, event.store).at(desk.now)
-    member = desk.members[event.account, event.customer]
+    member = desk.members[event.account, paid.customer]
     cause = Cause(new_id("txn"), "reverse", event.fact.order.id, event.time, desk.now, event.fact.order.revision)
     done, after = redemptions.give_back(paid, due, member, programme, cause, desk)
     closed = done.transaction.id if due == paid.points else ""
@@ -47,5 +47,6 @@ def _return(event: Event[OrderFact], paid: Redemption, due: int, desk: Desk) -> 
             points=due - paid.returned,
             balance=after.available,
             expired=sum(leg.points for leg in done.entries if leg.lot in late),
-        )
+        ),
+        customer=paid.customer,
     )

@@ -6,17 +6,20 @@ from typing import Literal
 from msgspec.structs import replace
 
 from services.loyalty import awarding, terms
-from services.loyalty.desk import Desk
+from services.loyalty.desk import MATURE_TIMER, Desk
+from services.loyalty.expiry import Activity
 from services.loyalty.programmes import Programme
 from services.loyalty.records import PENDING, Lot, Member
 from services.loyalty.tiers import Standing
+from shared.events.loyalty import TierExtended
 
-Field = Literal["mature_due", "expire_due", "notice_due", "review_due", "dates_due"]
+Field = Literal["mature_due", "expire_due", "notice_due", "review_due", "dates_due", "warn_due"]
 KINDS: dict[Field, str] = {
-    "mature_due": "points.mature",
+    "mature_due": MATURE_TIMER,
     "expire_due": "points.expire",
     "notice_due": "points.expiring",
     "review_due": "tier.review",
+    "warn_due": "tier.warning",
     "dates_due": awarding.DATES_TIMER,
 }
 
@@ -49,7 +52,20 @@ def review(desk: Desk, member: Member, standing: Standing, programme: Programme,
     if standing.level < level:
         falls_on = terms.local_day(programme.zone, desk.now)
     due = None if falls_on is None else terms.midnight(programme.zone, falls_on)
+    if member.warned and (falls_on is None or falls_on > member.warned):
+        member = desk.put_member(replace(member, warned=0))
+        desk.emit(TierExtended(program=programme.id, tier=member.tier, until=due), customer=member.customer)
+    if programme.ladder.warn_days and falls_on not in {None, member.warned}:
+        member = _warn(desk, member, falls_on, programme)
     return member if due == member.review_due else _set(desk, member, "review_due", due)
+
+
+def _warn(desk: Desk, member: Member, falls_on: int | None, programme: Programme) -> Member:
+    """Look at the tier so many days before it falls; at once where that day is past already."""
+    warn_on = (falls_on or 0) - programme.ladder.warn_days
+    today = terms.local_day(programme.zone, desk.now)
+    due = terms.midnight(programme.zone, max(warn_on, today))
+    return member if due == member.warn_due else _set(desk, member, "warn_due", due)
 
 
 def dates(desk: Desk, member: Member, programme: Programme, today: int) -> Member:
@@ -58,6 +74,21 @@ def dates(desk: Desk, member: Member, programme: Programme, today: int) -> Membe
     soonest = min((day for day in days if day is not None), default=None)
     due = None if soonest is None else terms.midnight(programme.zone, soonest)
     return member if due == member.dates_due else _set(desk, member, "dates_due", due)
+
+
+def touched(desk: Desk, member: Member, programme: Programme, activity: Activity, at: datetime) -> Member:
+    """Lengthen the life of all of a member's points, where the programme says that this activity does so."""
+    expiry = programme.expiry
+    if expiry is None or not expiry.slides or activity not in expiry.activities:
+        return member
+    since = at if member.active_at is None else max(at, member.active_at)
+    ends, longer = expiry.ends(programme.zone, since, since), False
+    for lot in desk.open_lots(member):
+        if lot.expires_at is not None and at < lot.expires_at < ends:
+            desk.put_lot(replace(lot, expires_at=ends))
+            longer = True
+    member = desk.put_member(replace(member, active_at=since))
+    return again(desk, member, programme, "expire_due", "notice_due") if longer else member
 
 
 def stop(desk: Desk, member: Member) -> Member:

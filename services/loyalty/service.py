@@ -3,11 +3,20 @@
 from services.loyalty import books, deep, routes, tables, wallets
 from services.loyalty.awarding import DATES_TIMER, PAID_FOR
 from services.loyalty.awards import note_segment, reward_date, reward_fact
+from services.loyalty.desk import FOLLOW_TIMER, MATURE_TIMER, SPREAD_TIMER
 from services.loyalty.holds import release_overdue
 from services.loyalty.loading import load
 from services.loyalty.merging import forget_member, merge_members
 from services.loyalty.orders import take_order
-from services.loyalty.upkeep import announce_expiry, expire_lots, mature_lots, review_tier
+from services.loyalty.upkeep import (
+    announce_expiry,
+    expire_lots,
+    follow_programme,
+    mature_lots,
+    review_tier,
+    spread_programme,
+    warn_of_tier,
+)
 from shared.events import ingest
 from shared.events.scoring import SegmentEntered, SegmentLeft
 from shared.naming import keep_name
@@ -36,11 +45,14 @@ loyalty = Service(
         **dict.fromkeys(PAID_FOR, reward_fact),
     },
     timers={
-        "points.mature": mature_lots,
+        MATURE_TIMER: mature_lots,
         "points.expire": expire_lots,
         "points.expiring": announce_expiry,
         "points.hold": release_overdue,
         "tier.review": review_tier,
+        "tier.warning": warn_of_tier,
+        SPREAD_TIMER: spread_programme,
+        FOLLOW_TIMER: follow_programme,
         DATES_TIMER: reward_date,
     },
     router=routes.router,

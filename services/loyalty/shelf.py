@@ -1,19 +1,20 @@
 """What the API tells of rewards and vouchers."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, tuple_
 
 from services.loyalty import catalogue, tables
 from services.loyalty.catalogue import Reward
 from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
-from shared.db import Query, Reader
+from shared.db import Instant, Query, Reader
 from shared.errors import not_found
 from shared.web import Page, page, read_cursor
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 _reward, _voucher = tables.reward, tables.voucher
 REWARDS = Query(
     select(*_reward.columns)
@@ -26,9 +27,9 @@ VOUCHERS = Query(
     .where(
         _voucher.c.account == bindparam("account"),
         _voucher.c.customer == bindparam("customer"),
-        _voucher.c.id < bindparam("before"),
+        tuple_(_voucher.c.issued_at, _voucher.c.id) < tuple_(bindparam("since", type_=Instant()), bindparam("before")),
     )
-    .order_by(_voucher.c.id.desc())
+    .order_by(_voucher.c.issued_at.desc(), _voucher.c.id.desc())
     .limit(bindparam("most"))
 )
 
@@ -99,11 +100,11 @@ async def voucher_of(reader: Reader, account: str, named: str) -> Voucher:
 
 async def vouchers_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
     """A member's vouchers, the newest first."""
-    (before,) = read_cursor(cursor, tuple[str]) if cursor else ("vch~",)
+    since, before = read_cursor(cursor, tuple[datetime, str]) if cursor else (NEVER, "")
     rows: list[Sequence[Any]] = await reader.fetch(
-        VOUCHERS, account=account, customer=customer, before=before, most=limit + 1
+        VOUCHERS, account=account, customer=customer, since=since, before=before, most=limit + 1
     )
-    found = page([Voucher(*row) for row in rows], limit, lambda row: (row.id,))
+    found = page([Voucher(*row) for row in rows], limit, lambda row: (row.issued_at, row.id))
     return Page(await told(reader, found.data), found.next_cursor, found.has_more)
 
 

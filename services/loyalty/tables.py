@@ -1,6 +1,6 @@
 """Loyalty's tables; each row is the struct of the same columns in `records`."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
 from services.loyalty.catalogue import Reward
 from services.loyalty.records import Context, Habits, Note, Part
@@ -37,6 +37,8 @@ lot = Table(
     Column("accrued_at", Instant(), nullable=False),
     Column("matures_at", Instant(), nullable=False),
     Column("expires_at", Instant()),
+    Column("awaits", Text, nullable=False, server_default=""),
+    Column("reinstated", Boolean, nullable=False, server_default=false()),
     Index("lot_customer", "account", "customer", "open"),
 )
 
@@ -78,6 +80,7 @@ rating = Table(
     Column("written_off", BigInteger, nullable=False),
     Column("context", Document(Context)),
     Column("parts", Document(tuple[Part, ...])),
+    Column("spent", BigInteger, nullable=False, server_default="0"),
 )
 
 award = Table(
@@ -133,6 +136,7 @@ hold = Table(
     Column("closed_by", Text, nullable=False),
     Column("until", Instant(), nullable=False),
     Column("worth", BigInteger),
+    Column("vouchers", Document(tuple[str, ...])),
     Index("hold_customer", "account", "customer"),
 )
 
@@ -177,7 +181,8 @@ voucher = Table(
     Column("order_ref", Text, nullable=False),
     Column("issued_at", Instant(), nullable=False),
     Column("expires_at", Instant()),
-    Index("voucher_customer", "account", "customer", "id"),
+    Index("voucher_customer", "account", "customer", "issued_at", "id"),
+    Index("voucher_issued", "account", "issued_at", "id"),
 )
 
 audit = Table(

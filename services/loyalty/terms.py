@@ -64,6 +64,14 @@ def period_start(day: int, per: Period) -> int:
 
 
 @lru_cache(maxsize=8192)
+def next_period(day: int, months: int, more: int = 0) -> int:
+    """The local day on which the period of so many months (counted from January) ends in which a day lies, or later."""
+    lies = date.fromordinal(day)
+    begun = date(lies.year, lies.month - (lies.month - 1) % months, 1)
+    return months_after(begun.toordinal(), months * (more + 1))
+
+
+@lru_cache(maxsize=8192)
 def month_and_day(day: int) -> str:
     """A local day as MM-DD."""
     return date.fromordinal(day).isoformat()[5:]

@@ -61,7 +61,8 @@ def _rated(one: Past, member: Member, programme: Programme) -> tuple[Member, int
     context = earning.context_of(order, one.shop, member, replace(programme, start=paid_at), paid_at)
     rating = earning.rated(order, member, None, context, programme)
     member = replace(earning.used(member, rating, programme), first_order=member.first_order or order.id)
-    if rating.points:
-        moves = tiers.added(member.moves, earning.move_of(rating.points, context, programme, None))
+    counts = earning.counts_of(None, rating)
+    if any(counts):
+        moves = tiers.added(member.moves, earning.move_of(counts, context, programme, None))
         member = replace(member, moves=moves)
     return member, rating.points, {part.rule: part.points for part in rating.parts or () if part.points}

@@ -4,19 +4,29 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from services.loyalty import ledger, schedule, terms, tiers
-from services.loyalty.desk import Desk
+from services.loyalty import handlers, ledger, schedule, standings, terms
+from services.loyalty.desk import FOLLOW_TIMER, SPREAD_TIMER, Desk
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, PENDING, Kind, Member
 from shared.db import new_id
-from shared.events.loyalty import PointsActivated, PointsExpired, PointsExpiring, TierDowngraded, TierUpgraded
+from shared.events.loyalty import (
+    PointsActivated,
+    PointsExpired,
+    PointsExpiring,
+    TierDowngraded,
+    TierDowngradeScheduled,
+    TierUpgraded,
+)
 from shared.workset import Due
 
 
 def mature_lots(due: Due, desk: Desk) -> None:
-    """Pending points whose time has come can be spent from now on."""
+    """Pending points whose time has come can be spent from now on; those that wait for something in vain go."""
     member, programme = _who(due, desk)
+    for lot in desk.open_lots(member):
+        if lot.awaits and lot.matures_at <= due.due:
+            member = handlers.give_up(member, lot, due, desk, programme)
     ripe = [lot for lot in desk.open_lots(member) if lot.state == PENDING and lot.matures_at <= due.due]
     if ripe:
         done = ledger.mature(member, ripe, _cause(due, desk, "mature"))
@@ -62,13 +72,53 @@ def review_tier(due: Due, desk: Desk) -> None:
     """Judge the tier by the qualifying points that still count: this is where it falls."""
     member, programme = _who(due, desk)
     ladder, level = programme.ladder, programme.ladder.level_of(member.tier)
-    now = tiers.standing(member.moves, ladder, terms.local_day(programme.zone, due.due))
+    now = standings.place(member, programme, terms.local_day(programme.zone, due.due))
     tier = ladder.tiers[now.level].name
     after = desk.put_member(replace(member, tier=tier, review_due=None))
     if now.level != level:
         told = TierUpgraded if now.level > level else TierDowngraded
         desk.emit(told(program=programme.id, tier=tier, previous=member.tier))
     schedule.review(desk, after, now, programme, now.level)
+
+
+def warn_of_tier(due: Due, desk: Desk) -> None:
+    """Tell, once for each fall, that the tier is about to be lost, to which, and what is missing."""
+    member, programme = _who(due, desk)
+    ladder, today = programme.ladder, terms.local_day(programme.zone, due.due)
+    now = standings.place(member, programme, today)
+    member = desk.put_member(replace(member, warn_due=None))
+    if now.falls_on is None or now.falls_on == member.warned:
+        return
+    after = standings.place(member, programme, now.falls_on)
+    if after.level < now.level and today >= now.falls_on - ladder.warn_days:
+        counted = standings.qualifying(member, programme, now.falls_on)
+        desk.put_member(replace(member, warned=now.falls_on))
+        desk.emit(
+            TierDowngradeScheduled(
+                program=programme.id,
+                tier=ladder.tiers[now.level].name,
+                falls_to=ladder.tiers[after.level].name,
+                falls_at=terms.midnight(programme.zone, now.falls_on),
+                missing=max(0, ladder.tiers[now.level].threshold - counted),
+            )
+        )
+
+
+def follow_programme(due: Due, desk: Desk) -> None:
+    """A programme has changed: judge a member's tier by it, and look forward to the next of its yearly days."""
+    member, programme = _who(due, desk)
+    if member.program and not member.erased:
+        member = handlers.judge_tier(member, desk, programme)
+        schedule.dates(desk, member, programme, terms.local_day(programme.zone, desk.now) + 1)
+
+
+def spread_programme(due: Due, desk: Desk) -> None:
+    """A version takes effect: have every member look at it, some at a time."""
+    roll = desk.rolls[due.account, due.name]
+    for customer in roll:
+        desk.set_timer(FOLLOW_TIMER, customer, due.due, customer=customer)
+    if roll:
+        desk.set_timer(SPREAD_TIMER, due.name, due.due, {"after": roll[-1]}, customer="")
 
 
 def _who(due: Due, desk: Desk) -> tuple[Member, Programme]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, bindparam, select
 
-from services.loyalty import tables, terms, tiers
+from services.loyalty import standings, tables, terms
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Entry, Lot, Member, Transaction
 from shared.db import Query, Reader
@@ -27,7 +27,10 @@ class NextTier(msgspec.Struct, frozen=True):
 
 
 class MemberView(msgspec.Struct, frozen=True, kw_only=True):
-    """A member as the API tells it; points are int64, `qualifying` those that count for the tier today."""
+    """A member as the API tells it; points are int64, `qualifying` what counts for the tier today.
+
+    `qualifies_by` says of what: points, spend (minor units) or orders; `falls_to` what is left at `tier_until`.
+    """
 
     customer: str
     program: str
@@ -39,8 +42,10 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     earned: int
     redeemed: int
     qualifying: int
+    qualifies_by: str
     next_tier: NextTier | None
     tier_until: datetime | None
+    falls_to: str
     matures_next: datetime | None
     expires_next: datetime | None
     joined_at: datetime | None
@@ -50,7 +55,7 @@ def member_view(customer: str, member: Member | None, programme: Programme | Non
     """A member; one who is not known yet has nothing and stands on the lowest tier."""
     known = member or Member("", customer, now)
     today = 0 if programme is None else terms.local_day(programme.zone, now)
-    points = 0 if programme is None else tiers.qualifying(known.moves, programme.ladder, today)
+    points = 0 if programme is None else standings.qualifying(known, programme, today)
     return MemberView(
         customer=customer,
         program="" if programme is None else programme.id,
@@ -62,12 +67,21 @@ def member_view(customer: str, member: Member | None, programme: Programme | Non
         earned=known.earned,
         redeemed=known.redeemed,
         qualifying=points,
+        qualifies_by="points" if programme is None else programme.ladder.by,
         next_tier=None if programme is None else _next_tier(known, programme, points),
         tier_until=known.review_due,
+        falls_to="" if programme is None else _falls_to(known, programme, today),
         matures_next=known.mature_due,
         expires_next=known.expire_due,
         joined_at=None if member is None else member.joined_at,
     )
+
+
+def _falls_to(member: Member, programme: Programme, today: int) -> str:
+    """The tier to which a member falls on the day she falls if nothing more comes; '' where she does not."""
+    now = standings.place(member, programme, today)
+    after = now if now.falls_on is None else standings.place(member, programme, now.falls_on)
+    return programme.ladder.tiers[after.level].name if after.level < now.level else ""
 
 
 def _next_tier(member: Member, programme: Programme, points: int) -> NextTier | None:

@@ -35,6 +35,10 @@ def member_of(*columns: Any) -> Member:
         habits.uses,
         habits.birthday,
         habits.birthday_since,
+        habits.active_at,
+        habits.warn_due,
+        habits.passes,
+        habits.warned,
     )
 
 
@@ -58,6 +62,10 @@ def row_of(member: Member) -> MemberRow:
         member.uses,
         member.birthday,
         member.birthday_since,
+        member.active_at,
+        member.warn_due,
+        member.passes,
+        member.warned,
     )
     return MemberRow(
         member.account,

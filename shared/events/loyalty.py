@@ -162,3 +162,39 @@ class TierDowngraded(Fact, frozen=True, kw_only=True):
     program: str
     tier: str
     previous: str
+
+
+@fact
+class TierDowngradeScheduled(Fact, frozen=True, kw_only=True):
+    """A member will fall to `falls_to` at `falls_at` unless `missing` more of what counts for tiers comes before."""
+
+    type: ClassVar[str] = "tier.downgrade_scheduled"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    tier: str
+    falls_to: str
+    falls_at: datetime
+    missing: int
+
+
+@fact
+class TierExtended(Fact, frozen=True, kw_only=True):
+    """A member who was warned keeps the tier after all: until `until`, or for as long as is known (None)."""
+
+    type: ClassVar[str] = "tier.extended"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    tier: str
+    until: datetime | None = None
+
+
+@fact
+class PointsTransferred(Fact, frozen=True, kw_only=True):
+    """A member gave points to another (`to`)."""
+
+    type: ClassVar[str] = "points.transferred"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    to: str
+    points: int
+    balance: int

@@ -1,6 +1,9 @@
 """Orders that change hands and customers who merge: points go along, what was spent stays."""
 
-from shared.events.loyalty import TierUpgraded
+from services.loyalty import imports, redemptions
+from services.loyalty.redemptions import Basket
+from shared.events.ingest import OrderStatus
+from shared.events.loyalty import PointsReturned, TierUpgraded
 from tests.loyalty.shop import AT_ONCE, CLIMB, Shop, line, order
 
 
@@ -44,3 +47,25 @@ def test_an_emptied_lot_of_a_merged_customer_is_filled_again_for_the_survivor() 
     shop.tell(order("1", line(12_000), revision=2), "ana")
     assert (shop.member("ana").available, shop.member("eva").available) == (20, 0)
     assert [lot.remaining for lot in shop.lots("ana")] == [20]
+
+
+def test_points_that_paid_an_order_come_back_to_whoever_paid_when_the_order_has_moved_to_another() -> None:
+    shop = Shop(AT_ONCE)
+    shop.grant(500)
+    shop.ask(lambda command, desk: redemptions.redeem(command, desk, 200, Basket("sto_1/9")))
+    shop.hears_order(order("9", line(10_000)))
+    shop.hears_order(order("9", line(10_000), revision=2), "eva")
+    shop.hears_order(order("9", line(10_000, refunded=10_000), revision=3, status=OrderStatus.REFUNDED), "eva")
+    assert (shop.member("ana").available, shop.member("eva").available) == (500, 0)
+    assert [fact.points for fact in shop.facts(PointsReturned)] == [200]
+
+
+def test_balances_brought_along_under_one_reference_both_stay_when_their_members_merge() -> None:
+    shop = Shop(AT_ONCE)
+    row = imports.Row(customer="x", points=70, reference="opening")
+    for name in ("ana", "eva"):
+        shop.ask(lambda command, desk: imports.take(command, desk, row), name)
+    shop.merge("ana", "eva")
+    assert shop.member("ana").available == 140
+    assert shop.ask(lambda command, desk: imports.take(command, desk, row), "ana") is False
+    assert sorted(award.source for award in shop.desk.awards.values()) == ["opening", "opening of cus_eva"]

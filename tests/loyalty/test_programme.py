@@ -19,7 +19,7 @@ from services.loyalty.rules.window import Window
 from services.loyalty.tiers import Ladder, Tier
 from services.loyalty.trial import Past, trial
 from shared.errors import Invalid
-from shared.events.ingest import ActivityReported
+from shared.events.ingest import ActivityReported, ProfileUpdated
 from shared.events.loyalty import PointsEarned
 from shared.events.scoring import SegmentEntered
 from tests.builders import an_event
@@ -207,3 +207,33 @@ def test_the_example_in_the_documents_is_a_programme_that_speaks_all_our_languag
     assert all(set(rule.texts) in (set(), set(words.LANGUAGES)) for rule in example.rules)
     cost = trial([past("1", 10_000, 0, "ana", 100, "lapsed"), past("2", 10_000, 1, "eva", 100)], example)
     assert {one.segment: one.points for one in cost} == {"lapsed": 100 + 200 + 100, "none": 100 + 100}
+
+
+async def test_a_budget_that_is_changed_counts_for_the_period_that_runs(till: Till) -> None:
+    await adopted(till, rules=[{"rule": "spend"}], budget={"points": 150}, pending_days=0)
+    at = till.world.now
+    await till.hears(bought(10_000, name="1", at=at), bought(10_000, name="2", at=at))
+    assert (await till.member())["available"] == 150
+    await adopted(till, rules=[{"rule": "spend"}], budget={"points": 210}, pending_days=0)
+    await till.hears(bought(10_000, name="3", at=at))
+    assert (await till.member())["available"] == 210
+    await adopted(till, rules=[{"rule": "spend"}], budget={"points": 100}, pending_days=0)
+    await till.hears(bought(10_000, name="4", at=at))
+    await adopted(till, rules=[{"rule": "spend"}], budget={"points": 215}, pending_days=0)
+    await till.hears(bought(10_000, name="5", at=at))
+    assert (await till.member())["available"] == 215
+    assert await till.books() == []
+
+
+async def test_members_who_do_nothing_are_reached_by_a_new_birthday_rule_and_by_new_tiers(till: Till) -> None:
+    for name in ("cus_ana", "cus_bea"):
+        await till.hears(an_event(ProfileUpdated(birthday="1990-03-20", updated_at=NOON), customer=name, at=NOON))
+        await till.hears(bought(30_000, name=name, customer=name))
+    await till.world.passes(days=2)
+    ladder = {"tiers": [{"name": "bronze"}, {"name": "silver", "threshold": 200}]}
+    await adopted(till, rules=[{"rule": "birthday", "points": 40, "wait_days": 0}], ladder=ladder)
+    await till.world.settle()
+    told = [await till.member(name) for name in ("cus_ana", "cus_bea")]
+    assert [(one["tier"], one["available"]) for one in told] == [("silver", 0)] * 2
+    await till.world.passes(days=20)
+    assert [(await till.member(name))["available"] for name in ("cus_ana", "cus_bea")] == [340, 340]

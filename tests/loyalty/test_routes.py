@@ -184,5 +184,5 @@ async def test_members_who_choose_the_same_key_do_not_get_each_others_answer(cor
     ]
     assert [each.status_code for each in answers] == [201, 201]
     assert len({each.json()["id"] for each in answers}) == 2
-    left = [(await corner_till.asks(f"/v1/members/{who}"))["balance"]["available"] for who in ("cus_ana", "cus_ben")]
+    left = [(await corner_till.asks(f"/v1/members/{who}"))["available"] for who in ("cus_ana", "cus_ben")]
     assert left == [20, 20]

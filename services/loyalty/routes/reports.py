@@ -16,6 +16,7 @@ from shared.errors import not_found
 from shared.web import answer, reading, refuse_unkept, running_of
 
 router = APIRouter()
+ROWS_AT_ONCE = 100  # one commit for so many, and nobody waits long behind them
 NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
 CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
 At = Annotated[Annotated[datetime, AfterValidator(in_calendar)] | None, Query()]
@@ -65,9 +66,10 @@ async def import_balances(request: Request, caller: ServerKey) -> Response:
     running, new = running_of(request), 0
     async with reading(request) as reader:
         calls = imports.commands(caller.account, rows, reader.now)
-    for command, row in calls:
-        judge = auditing.audited(caller, "import", row.reference, partial(imports.take, row=row))
+    for first in range(0, len(calls), ROWS_AT_ONCE):
         async with running.db.write() as tx:
-            new += await running.command(tx, command, judge)
+            for command, row in calls[first : first + ROWS_AT_ONCE]:
+                judge = auditing.audited(caller, "import", row.reference, partial(imports.take, row=row))
+                new += await running.command(tx, command, judge)
     running.relay.news.set()
     return answer({"rows": len(rows), "imported": new, "known": len(rows) - new})
