@@ -24,6 +24,7 @@ from services.ingest.erasure import erase_named
 from services.ingest.flags import flags_of
 from services.ingest.moments import is_long_ago
 from services.ingest.profiles import take_consent, take_profile
+from services.ingest.referring import code_in
 from services.ingest.store_erasure import forget_later, uninstall
 from services.ingest.tables import Delivery
 from services.ingest.taking_carts import take_cart
@@ -31,7 +32,7 @@ from services.ingest.taking_orders import take_order
 from services.ingest.taking_products import take_product
 from shared.errors import Refused
 from shared.events import Lane
-from shared.events.ingest import ActivityReported, BehaviourRecorded, ProductViewed
+from shared.events.ingest import ActivityReported, BehaviourRecorded, ProductViewed, ReferralClicked
 
 VERIFIED_ONLY = (OrderClaim, ProductClaim, EraseClaim, UninstallClaim, ForgetStoreClaim)
 PRIVACY = (EraseClaim, ForgetStoreClaim, NoticeClaim)
@@ -103,7 +104,19 @@ def _browse(claim: BrowseClaim, desk: IngestDesk, store: str, trust: Trust) -> O
     if claim.activity and trust is Trust.VERIFIED:
         activity = ActivityReported(name=claim.activity, reference=claim.reference, properties=claim.properties)
         desk.emit(activity, customer=customer, store=store, time=claim.at)
+    _came_by(claim, desk, store, customer)
     return Outcome("translated", customer=customer)
+
+
+def _came_by(claim: BrowseClaim, desk: IngestDesk, store: str, customer: str) -> None:
+    """Tell by whose referral code somebody came, with a keyed hash of the device."""
+    code, typed = code_in(claim)
+    if not code:
+        return
+    visitor = next((key for key in claim.keys if key.kind == "anonymous"), None)
+    device = "" if visitor is None else desk.digest(visitor).hex()
+    fact = ReferralClicked(code=code, typed=typed, device=device)
+    desk.emit(fact, customer=customer, store=store, time=claim.at)
 
 
 _HANDLERS: dict[type[AnyClaim], Callable[..., Outcome]] = {

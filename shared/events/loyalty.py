@@ -1,7 +1,7 @@
 """Facts of loyalty: points, tiers and rewards."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from shared.events.base import Fact, fact
 
@@ -196,5 +196,81 @@ class PointsTransferred(Fact, frozen=True, kw_only=True):
     topic: ClassVar[str] = TOPIC
     program: str
     to: str
+    points: int
+    balance: int
+
+
+class ReferralFact(Fact, frozen=True, kw_only=True):
+    """A friend's sign-up (`order` '', `number` 0) or order, the `number`th, as one `side` of the referral is told it.
+
+    `kept` is what of it counts, minor units of the programme's currency (1 for a sign-up), judged by `program_version`;
+    `friends` says by how many it changes the friends that the referrer has brought.
+    """
+
+    topic: ClassVar[str] = TOPIC
+    program: str
+    program_version: int
+    referral: str
+    side: Literal["referrer", "friend"]
+    order: str = ""
+    number: int = 0
+    kept: int = 0
+    friends: int = 0
+
+
+@fact
+class ReferralQualified(ReferralFact, frozen=True, kw_only=True):
+    """A friend whom a member has brought did something that may bring both of them rewards."""
+
+    type: ClassVar[str] = "referral.qualified"
+
+
+@fact
+class ReferralReversed(ReferralFact, frozen=True, kw_only=True):
+    """What a referral was rewarded for counts no longer: it was given back, or the referral was turned down."""
+
+    type: ClassVar[str] = "referral.reversed"
+
+
+class ReferralJudged(Fact, frozen=True, kw_only=True):
+    """A referral was judged: how suspicious it is (`score`), and why."""
+
+    topic: ClassVar[str] = TOPIC
+    referral: str
+    referrer: str
+    score: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+@fact
+class ReferralApproved(ReferralJudged, frozen=True, kw_only=True):
+    """A referral counts, by itself or since the shop has said so."""
+
+    type: ClassVar[str] = "referral.approved"
+
+
+@fact
+class ReferralHeld(ReferralJudged, frozen=True, kw_only=True):
+    """A referral waits for the shop to decide."""
+
+    type: ClassVar[str] = "referral.held"
+
+
+@fact
+class ReferralRejected(ReferralJudged, frozen=True, kw_only=True):
+    """A referral does not count."""
+
+    type: ClassVar[str] = "referral.rejected"
+
+
+@fact
+class PointsReversed(Fact, frozen=True, kw_only=True):
+    """Points for something other than an order were taken back, since it counts no longer."""
+
+    type: ClassVar[str] = "points.reversed"
+    topic: ClassVar[str] = TOPIC
+    program: str
+    rule: str
+    award: str
     points: int
     balance: int

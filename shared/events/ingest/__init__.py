@@ -20,6 +20,7 @@ from shared.events.ingest.customers import (
     CustomerNamed,
     CustomerSplit,
     ProfileUpdated,
+    ReferralClicked,
 )
 from shared.events.ingest.orders import (
     ORDER_FACTS,
@@ -76,6 +77,7 @@ __all__ = [
     "ProductUpdated",
     "ProductViewed",
     "ProfileUpdated",
+    "ReferralClicked",
     "Tender",
     "Variant",
 ]

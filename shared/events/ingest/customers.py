@@ -73,6 +73,17 @@ class CustomerSplit(Fact, frozen=True, kw_only=True):
 
 
 @fact
+class ReferralClicked(Fact, frozen=True, kw_only=True):
+    """A visitor came by a member's referral link, or gave its code when signing up (`typed`)."""
+
+    type: ClassVar[str] = "referral.clicked"
+    topic: ClassVar[str] = TOPIC
+    code: str
+    typed: bool = False
+    device: str = ""
+
+
+@fact
 class CustomerErased(Fact, frozen=True, kw_only=True):
     """A customer asked to be forgotten at `at`; everything personal goes, everywhere."""
 
