@@ -19,6 +19,7 @@ from services.loyalty.records import (
     Redemption,
     Transaction,
 )
+from services.loyalty.referral_records import Party, Referral, ReferralCode
 from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from services.loyalty.versions import Versions
 from shared.db import Query, Tx
@@ -64,6 +65,15 @@ class Desk(WorkSet):
         self.codes = Keyed[Key, Code]()
         self.new_codes = Added[Code]()
         self.audit = Added[AuditRow]()
+        self.parties = Keyed[Key, Party]()
+        self.referrals = Keyed[Key, Referral]()
+        self.referral_codes = Keyed[Key, ReferralCode]()
+        self.new_referral_codes = Added[ReferralCode]()
+        self.chosen_codes = Added[ReferralCode]()
+        self.brought: dict[Key, tuple[str, ...]] = {}
+        self.recent: dict[Key, int] = {}
+        self._referrals_of: dict[Key, dict[str, None]] = {}
+        self._referral_of: dict[Key, str] = {}
         self.versions: dict[str, Versions] = {}
         self.budgets_before: dict[Key, int] = {}
         self.free_codes: dict[Key, Code] = {}
@@ -147,6 +157,36 @@ class Desk(WorkSet):
         """The redemptions on the desk that paid a part of an order."""
         return [one for one in self.redemptions.values() if (one.account, one.order_ref) == (account, order)]
 
+    def party(self, account: str, customer: str) -> Party:
+        """A customer as referrals see one; somebody new where nothing is on the desk."""
+        return self.parties.get((account, customer)) or Party(account, customer)
+
+    def referrals_of(self, account: str, friend: str) -> list[Referral]:
+        """The referrals on the desk by which somebody came, the oldest first."""
+        found = [self.referrals.get((account, name)) for name in self._referrals_of.get((account, friend), {})]
+        known = [one for one in found if one is not None and one.friend == friend]
+        return sorted(known, key=lambda one: (one.created_at, one.id))
+
+    def referral_of(self, account: str, order: str) -> Referral | None:
+        """The referral on the desk of which an order is a step."""
+        found = self.referrals.get((account, self._referral_of.get((account, order), "")))
+        return found if found is not None and any(step.order == order for step in found.body.steps) else None
+
+    def loaded_referral(self, referral: Referral) -> None:
+        """Take in a referral as it stands in the database."""
+        self.referrals.loaded((referral.account, referral.id), referral)
+        self._note_referral(referral)
+
+    def put_referral(self, referral: Referral) -> None:
+        """Put a new or changed referral on the desk."""
+        self.referrals[referral.account, referral.id] = referral
+        self._note_referral(referral)
+
+    def _note_referral(self, referral: Referral) -> None:
+        self._referrals_of.setdefault((referral.account, referral.friend), {})[referral.id] = None
+        for step in referral.body.steps:
+            self._referral_of[referral.account, step.order] = referral.id
+
     def put_award(self, award: Award) -> None:
         """Put a new award on the desk."""
         self.awards[award.account, award.id] = award
@@ -177,6 +217,7 @@ class Desk(WorkSet):
         await tx.upsert_many(tables.redemption, self.redemptions.stored)
         await tx.upsert_many(tables.hold, self.holds.stored)
         await self._store_rewards(tx)
+        await self._store_referrals(tx)
         await tx.delete_by_keys(tables.award, self.awards.removed)
         await tx.upsert_many(tables.award, self.awards.stored)
         await tx.insert_many(tables.journal, self.transactions.rows)
@@ -207,6 +248,19 @@ class Desk(WorkSet):
             if any(code.voucher for code in new):
                 raise Unavailable("a code that we made is taken")
             raise Refused("code_taken", "some of these codes are known already", pointer="/codes")
+
+    async def _store_referrals(self, tx: Tx) -> None:
+        """Raises Refused when a code that somebody has chosen is taken, Unavailable when one we made is."""
+        await tx.delete_by_keys(tables.referral_party, self.parties.removed)
+        await tx.upsert_many(tables.referral_party, self.parties.stored)
+        await tx.upsert_many(tables.referral, self.referrals.stored)
+        await tx.delete_by_keys(tables.referral_code, self.referral_codes.removed)
+        await tx.upsert_many(tables.referral_code, self.referral_codes.stored)
+        new, chosen = self.new_referral_codes.rows, self.chosen_codes.rows
+        if len(await tx.insert_new(tables.referral_code, new, ("key",))) < len(new):
+            raise Unavailable("a code that we made is taken")
+        if len(await tx.insert_new(tables.referral_code, chosen, ("key",))) < len(chosen):
+            raise Refused("code_taken", "this code is taken", status=409, pointer="/code")
 
 
 def order_ref(event: Event[OrderFact]) -> str:

@@ -25,7 +25,7 @@ def take_back(event: Event[CustomerMerged], loser: Member, desk: Desk, programme
             _keep_both(award, event.customer, desk)
         elif (award.account, name) in desk.awards:
             day = terms.local_day(programme.zone, award.awarded_at)
-            _less(event, awarding.lot_id(award.id), award.points, day, desk, programme)
+            _less(event, awarding.lot_id(award.id), award.points - award.returned, day, desk, programme)
         else:
             desk.put_award(replace(award, id=name, customer=event.customer))
     member = desk.members[event.account, event.customer]

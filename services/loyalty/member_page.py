@@ -10,6 +10,7 @@ from services.loyalty import shelf, tables, views, wallets, words
 from services.loyalty.catalogue import Reward
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Award, Transaction
+from services.loyalty.referrals.views import Standing, standing
 from services.loyalty.reward_records import RewardRow
 from services.loyalty.versions import versions_of
 from services.loyalty.views import MemberView
@@ -68,7 +69,7 @@ class Reachable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A member's page: the wallet, what expires soon, how far the next tier is, what happened, what can be had."""
+    """A member's page: the wallet, what expires soon, how far the next tier is, what happened, rewards, friends."""
 
     language: str
     member: MemberView
@@ -78,6 +79,7 @@ class MemberPage(msgspec.Struct, frozen=True, kw_only=True):
     expiring: Expiring
     history: tuple[Happened, ...]
     rewards: tuple[Reachable, ...]
+    referral: Standing | None
 
 
 async def page(reader: Reader, account: str, customer: str, language: Language) -> MemberPage:
@@ -97,6 +99,7 @@ async def page(reader: Reader, account: str, customer: str, language: Language) 
         expiring=await _expiring(reader, account, customer, programme),
         history=await _history(reader, account, customer, programme, language) if member else (),
         rewards=await _rewards(reader, account, view, language),
+        referral=await standing(reader, account, customer, programme),
     )
 
 

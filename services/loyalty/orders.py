@@ -2,6 +2,7 @@
 
 from services.loyalty.desk import Desk
 from services.loyalty.handlers import rate_order
+from services.loyalty.referrals.handlers import follow_order
 from services.loyalty.repaying import repay
 from services.loyalty.rewards import use_coupons
 from shared.events import Event
@@ -9,8 +10,9 @@ from shared.events.ingest import OrderFact
 
 
 def take_order(event: Event[OrderFact], desk: Desk) -> None:
-    """Rate the order, return the points that its refunds entitle to, mark the vouchers it names as used."""
+    """Rate the order, bring its referral along, return points that its refunds entitle to, mark vouchers as used."""
     rate_order(event, desk)
+    follow_order(event, desk)
     repay(event, desk)
     if event.fact.order.coupons:
         use_coupons(event, desk)

@@ -10,6 +10,7 @@ from services.loyalty import terms
 from services.loyalty.expiry import Expiry
 from services.loyalty.memberships import Membership
 from services.loyalty.payment import Payment
+from services.loyalty.referring import Referrals
 from services.loyalty.rules import AnyRule, Cap
 from services.loyalty.rules.spend import Spend
 from services.loyalty.tiers import Ladder, Tier
@@ -82,6 +83,7 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     pending_until: Literal["", "fulfilled", "delivered"] = ""
     cancel_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 90
     transfer: Transfer | None = None
+    referrals: Referrals | None = None
     memberships: tuple[Membership, ...] = ()
 
     def __post_init__(self) -> None:

@@ -254,7 +254,8 @@ class Rating(msgspec.Struct, frozen=True):
 class Award(msgspec.Struct, frozen=True, gc=False):
     """Points for something other than an order: what paid them, by which rule of which version, in transaction `txn`.
 
-    `source` is what it paid for, once: a review, a profile, a year's birthday.
+    `source` is what it paid for, once: a review, a profile, a year's birthday. `returned` of the points were taken
+    back since it counts no longer, of which (now or before) `written_off` were forgiven.
     """
 
     account: str
@@ -266,6 +267,8 @@ class Award(msgspec.Struct, frozen=True, gc=False):
     points: int
     txn: str
     awarded_at: datetime
+    returned: int = 0
+    written_off: int = 0
 
 
 class Redemption(msgspec.Struct, frozen=True, gc=False):

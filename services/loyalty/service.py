@@ -5,9 +5,11 @@ from services.loyalty.awarding import DATES_TIMER, PAID_FOR
 from services.loyalty.awards import note_segment, reward_date, reward_fact
 from services.loyalty.desk import FOLLOW_TIMER, MATURE_TIMER, SPREAD_TIMER
 from services.loyalty.holds import release_overdue
-from services.loyalty.loading import load
-from services.loyalty.merging import forget_member, merge_members
 from services.loyalty.orders import take_order
+from services.loyalty.referrals.handlers import note_profile, note_touch
+from services.loyalty.referrals.joining import forget_member, merge_members
+from services.loyalty.referrals.loading import load
+from services.loyalty.referrals.rewards import TOLD, pay_side
 from services.loyalty.upkeep import (
     announce_expiry,
     expire_lots,
@@ -43,6 +45,9 @@ loyalty = Service(
         SegmentEntered: note_segment,
         SegmentLeft: note_segment,
         **dict.fromkeys(PAID_FOR, reward_fact),
+        ingest.ProfileUpdated: note_profile,
+        ingest.ReferralClicked: note_touch,
+        **dict.fromkeys(TOLD, pay_side),
     },
     timers={
         MATURE_TIMER: mature_lots,
@@ -65,6 +70,7 @@ loyalty = Service(
         "/v1/evaluations",
         "/v1/ratings",
         "/v1/rewards",
+        "/v1/referrals",
         "/v1/vouchers",
         "/v1/reports",
         "/v1/imports",

@@ -4,6 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 
 from services.loyalty.catalogue import Reward
 from services.loyalty.records import Context, Habits, Note, Part
+from services.loyalty.referral_records import Case, Known
 from shared.db import Document, Instant
 from shared.tables import attach
 
@@ -95,6 +96,8 @@ award = Table(
     Column("points", BigInteger, nullable=False),
     Column("txn", Text, nullable=False),
     Column("awarded_at", Instant(), nullable=False),
+    Column("returned", BigInteger, nullable=False, server_default="0"),
+    Column("written_off", BigInteger, nullable=False, server_default="0"),
     Index("award_customer", "account", "customer", "id"),
 )
 
@@ -183,6 +186,41 @@ voucher = Table(
     Column("expires_at", Instant()),
     Index("voucher_customer", "account", "customer", "issued_at", "id"),
     Index("voucher_issued", "account", "issued_at", "id"),
+)
+
+referral_party = Table(
+    "referral_party",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("customer", Text, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("friends", Integer, nullable=False),
+    Column("known", Document(Known), nullable=False),
+)
+
+referral_code = Table(
+    "referral_code",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("customer", Text, nullable=False),
+    Index("referral_code_customer", "account", "customer"),
+)
+
+referral = Table(
+    "referral",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("friend", Text, nullable=False),
+    Column("referrer", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Instant(), nullable=False),
+    Column("body", Document(Case), nullable=False),
+    Index("referral_friend", "account", "friend"),
+    Index("referral_referrer", "account", "referrer", "created_at"),
+    Index("referral_status", "account", "status", "id"),
 )
 
 audit = Table(

@@ -51,6 +51,26 @@ RULES: dict[str, dict[Language, str]] = {
         "es": "Puntos por otro año juntos",
         "pt": "Pontos por mais um ano juntos",
     },
+    "referral": {
+        "en": "Points for bringing a friend",
+        "es": "Puntos por traer a un amigo",
+        "pt": "Pontos por indicar um amigo",
+    },
+    "referral_welcome": {
+        "en": "Welcome from your friend",
+        "es": "Bienvenida de parte de tu amigo",
+        "pt": "Boas-vindas do seu amigo",
+    },
+    "referral_milestone": {
+        "en": "Points for all the friends you have brought",
+        "es": "Puntos por todos los amigos que has traído",
+        "pt": "Pontos por todos os amigos que você indicou",
+    },
+}
+REFERRAL_NOTED: dict[Language, str] = {
+    "en": "Thank you! If the code is valid, your points will appear once the order can no longer be returned.",
+    "es": "¡Gracias! Si el código es válido, verás tus puntos cuando el pedido ya no se pueda devolver.",
+    "pt": "Obrigado! Se o código for válido, seus pontos aparecem quando o pedido não puder mais ser devolvido.",
 }
 
 
@@ -70,7 +90,7 @@ def told(kind: str, rule: str, texts: Mapping[str, str], language: Language) -> 
     own = texts.get(language)
     if own:
         return own
-    return RULES.get(rule, KINDS[kind])[language]
+    return RULES.get(rule.partition(":")[0], KINDS[kind])[language]
 
 
 def day_in_words(moment: datetime, zone: str, language: Language) -> str:

@@ -65,10 +65,10 @@ class Trader:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def calls(self, path: str, body: Any, *, by: str = "") -> httpx.Response:
-        """POST by the server key or a given token, under an Idempotency-Key of its own."""
+    async def calls(self, path: str, body: Any, *, by: str = "", verb: str = "POST") -> httpx.Response:
+        """An unsafe call by the server key or a given token, under an Idempotency-Key of its own."""
         headers = self._headers(by) | {"idempotency-key": f"call-{next(self._numbers)}"}
-        return await self.world.post(path, body, headers=headers)
+        return await self.world.http.request(verb, path, json=body, headers=headers)
 
     async def token_of(self, who: str) -> str:
         """A customer's own token."""

@@ -4,10 +4,11 @@ from fastapi import APIRouter
 
 from services.loyalty.routes.members import router as members
 from services.loyalty.routes.programmes import router as programmes
+from services.loyalty.routes.referrals import router as referrals
 from services.loyalty.routes.reports import router as reports
 from services.loyalty.routes.rewards import router as rewards
 from services.loyalty.routes.spending import router as spending
 
 router = APIRouter(tags=["loyalty"])
-for part in (members, spending, rewards, programmes, reports):
+for part in (members, spending, rewards, referrals, programmes, reports):
     router.include_router(part)

@@ -1,0 +1,175 @@
+"""Friends: a member's code and standing, claims by code, and the shop's word on what is doubtful."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from services.loyalty.auditing import audited
+from services.loyalty.catalogue import key_of
+from services.loyalty.desk import Desk
+from services.loyalty.records import Note
+from services.loyalty.referral_records import Referral
+from services.loyalty.referrals import links, review, views
+from services.loyalty.referrals.loading import ABOUT
+from services.loyalty.referrals.prints import Kind
+from services.loyalty.routes.base import KEYED, Asked, Cursor, Customer, Limit, Name, living
+from services.loyalty.versions import versions_of
+from services.loyalty.words import REFERRAL_NOTED, language_of
+from shared.access import Caller, MemberOrServer, ServerKey, customer_of
+from shared.errors import Refused
+from shared.web import answer, perform, reading
+from shared.workset import Command
+
+router = APIRouter()
+Seen = Annotated[str, Field(max_length=500)]
+
+
+class CodeBody(Asked):
+    """A code of the member's choice; without one a random code is made, once."""
+
+    code: Annotated[str, Field(max_length=40)] = ""
+
+
+class PrintsBody(Asked):
+    """What a customer was seen with, as the store knows it or hashed by it; only digests are kept."""
+
+    email: Seen = ""
+    phone: Seen = ""
+    device: Seen = ""
+    address: Seen = ""
+    card: Seen = ""
+    ip: Seen = ""
+
+    def seen(self) -> dict[Kind, str]:
+        """What is given, by kind."""
+        kinds: tuple[Kind, ...] = ("email", "phone", "device", "address", "card", "ip")
+        return {kind: value for kind in kinds if (value := getattr(self, kind))}
+
+
+class ClaimBody(Asked):
+    """The code by which a friend signs up; a server names the friend, and what it has seen."""
+
+    code: Annotated[str, Field(min_length=1, max_length=40)]
+    customer: Customer = "me"
+    seen: PrintsBody = Field(default_factory=PrintsBody)
+
+
+class DecisionBody(Asked):
+    """Why a referral is approved or declined, and by whom."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    actor: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+@router.get("/v1/members/{customer}/referral")
+async def get_standing(request: Request, customer: Name, caller: MemberOrServer) -> Response:
+    """A member's code and link, how many friends came and bought, what that has earned, the next milestone."""
+    named = await living(request, caller, customer)
+    async with reading(request) as reader:
+        found = (await versions_of(reader, [caller.account])).get(caller.account)
+        standing = await views.standing(reader, caller.account, named, None if found is None else found.at(reader.now))
+    if standing is None:
+        raise Refused("no_referrals", "this programme pays nothing for friends", status=404)
+    return answer(standing)
+
+
+@router.post("/v1/members/{customer}/referral-code", openapi_extra=KEYED)
+async def make_code(request: Request, customer: Name, caller: MemberOrServer, body: CodeBody | None = None) -> Response:
+    """A member's code and link; another code, where the programme lets members choose."""
+    code = "" if body is None else body.code
+    return await perform(
+        request,
+        caller=caller,
+        customer=await customer_of(request, caller, customer),
+        judge=lambda command, desk: links.chosen(command, desk, code) if code else links.given(command, desk),
+        about=f"{ABOUT}{code}",
+    )
+
+
+@router.post("/v1/members/{customer}/prints", openapi_extra=KEYED)
+async def add_prints(request: Request, customer: Name, caller: ServerKey, body: PrintsBody) -> Response:
+    """What a customer was seen with: devices, addresses, cards that nobody else should share."""
+
+    def judge(command: Command, desk: Desk) -> dict[str, str]:
+        review.note_prints(command, desk, body.seen())
+        return {"status": "noted"}
+
+    named = await customer_of(request, caller, customer)
+    return await perform(request, caller=caller, customer=named, judge=judge, about=ABOUT)
+
+
+@router.post("/v1/referrals", status_code=201, openapi_extra=KEYED)
+async def claim(request: Request, body: ClaimBody, caller: MemberOrServer) -> Response:
+    """A friend signs up with a code; shoppers get the same neutral word whatever becomes of it."""
+    said = REFERRAL_NOTED[language_of(request.headers.get("accept-language", ""))]
+    if caller.kind == "customer" and body.seen.seen():
+        raise Refused("forbidden", "only a server says what it has seen", status=403, pointer="/seen")
+
+    def judge(command: Command, desk: Desk) -> dict[str, object]:
+        made = review.claim(command, desk, body.code, body.seen.seen())
+        if caller.kind == "customer":
+            return {"message": said}
+        return {"message": said, "referral": None if made is None else views.told(made)}
+
+    return await perform(
+        request,
+        caller=caller,
+        customer=await customer_of(request, caller, body.customer),
+        judge=judge,
+        status=201,
+        about=f"{ABOUT}{key_of(body.code)}",
+    )
+
+
+@router.get("/v1/referrals")
+async def list_referrals(
+    request: Request,
+    caller: ServerKey,
+    status: Annotated[Literal["held", "approved", "rejected"], Query()] = "held",
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> Response:
+    """The review queue, or the referrals of another status; each with its score and reasons."""
+    async with reading(request) as reader:
+        return answer(await views.page_of(reader, caller.account, status, limit, cursor))
+
+
+@router.get("/v1/referrals/{referral}")
+async def get_referral(request: Request, referral: Name, caller: ServerKey) -> Response:
+    """One referral with its score, reasons and steps."""
+    async with reading(request) as reader:
+        return answer(views.told(await views.known(reader, caller.account, referral)))
+
+
+@router.post("/v1/referrals/{referral}/approve", openapi_extra=KEYED)
+async def approve(request: Request, referral: Name, body: DecisionBody, caller: ServerKey) -> Response:
+    """Let a referral count after all: what it has brought so far is paid."""
+    return await _decide(request, caller, "approve_referral", referral, body, review.approve)
+
+
+@router.post("/v1/referrals/{referral}/decline", openapi_extra=KEYED)
+async def decline(request: Request, referral: Name, body: DecisionBody, caller: ServerKey) -> Response:
+    """Turn a referral down: what it has paid is taken back."""
+    return await _decide(request, caller, "decline_referral", referral, body, review.decline)
+
+
+async def _decide(
+    request: Request,
+    caller: Caller,
+    action: str,
+    name: str,
+    body: DecisionBody,
+    act: Callable[[Command, Desk, str, Note], Referral],
+) -> Response:
+    async with reading(request) as reader:
+        friend = (await views.known(reader, caller.account, name)).friend
+    note = Note(body.reason, body.actor)
+    return await perform(
+        request,
+        caller=caller,
+        customer=friend,
+        judge=audited(caller, action, name, lambda command, desk: views.told(act(command, desk, name, note))),
+        about=ABOUT,
+    )
