@@ -12,9 +12,10 @@ _MISSING: Any = object()
 class Keyed(Generic[K, V]):
     """Rows by key; what a judgement puts in stays a draft until it has returned."""
 
-    __slots__ = ("_loaded", "changed", "draft")
+    __slots__ = ("_deletes", "_loaded", "changed", "draft")
 
     def __init__(self) -> None:
+        self._deletes = False
         self._loaded: dict[K, V] = {}
         self.draft: dict[K, V] = {}
         self.changed: dict[K, V | None] = {}
@@ -44,6 +45,7 @@ class Keyed(Generic[K, V]):
 
     def __delitem__(self, key: K) -> None:
         self.draft[key] = _GONE
+        self._deletes = True
 
     def values(self) -> Iterator[V]:
         """Every row there is now."""
@@ -54,18 +56,23 @@ class Keyed(Generic[K, V]):
 
     def keep(self) -> None:
         """Make the draft the state."""
+        self._loaded.update(self.draft)
+        self.changed.update(self.draft)
+        if self._deletes:
+            self._keep_deleted()
+        self.draft = {}
+
+    def _keep_deleted(self) -> None:
         for key, value in self.draft.items():
             if value is _GONE:
-                self._loaded.pop(key, None)
+                del self._loaded[key]
                 self.changed[key] = None
-            else:
-                self._loaded[key] = value
-                self.changed[key] = value
-        self.draft = {}
+        self._deletes = False
 
     def discard(self) -> None:
         """Throw the draft away."""
         self.draft = {}
+        self._deletes = False
 
     @property
     def stored(self) -> list[V]:

@@ -1,6 +1,7 @@
 """Which partition a key belongs to: Kafka's murmur2, the same on the log and on Kafka."""
 
 from functools import lru_cache
+from struct import unpack_from
 
 PARTITIONS = 24
 SINGLE = frozenset({"ingest.config"})
@@ -9,14 +10,12 @@ _M, _SEED, _MASK = 0x5BD1E995, 0x9747B28C, 0xFFFFFFFF
 
 def murmur2(data: bytes) -> int:
     """Kafka's variant of murmur2 (org.apache.kafka.common.utils.Utils), unsigned 32 bit."""
-    length = len(data)
-    h = (_SEED ^ length) & _MASK
-    whole = length & ~3
-    for at in range(0, whole, 4):
-        k = int.from_bytes(data[at : at + 4], "little") * _M & _MASK
-        k = (k ^ (k >> 24)) * _M & _MASK
-        h = (h * _M & _MASK) ^ k
-    if tail := data[whole:]:
+    h = _SEED ^ len(data)
+    words = len(data) // 4
+    for word in unpack_from(f"<{words}I", data):
+        k = word * _M & _MASK
+        h = (h * _M & _MASK) ^ ((k ^ (k >> 24)) * _M & _MASK)
+    if tail := data[4 * words :]:
         h = (h ^ int.from_bytes(tail, "little")) * _M & _MASK
     h = (h ^ (h >> 13)) * _M & _MASK
     return h ^ (h >> 15)

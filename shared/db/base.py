@@ -11,7 +11,7 @@ from sqlalchemy import Executable, Table
 from sqlalchemy.engine import Dialect
 
 from shared.db.appending import Appending, Bundle, Tally
-from shared.db.statements import CompiledQuery, convert_row, from_driver, primary_key, sql_of
+from shared.db.statements import CompiledQuery, convert_rows, primary_key, sql_of
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
@@ -71,7 +71,7 @@ class Reader(ABC):
         """All rows of a Core select."""
         query = compiled(statement, self.dialect)
         rows = await self._select(query.text, query.values(params))
-        return [convert_row(row, query.out) for row in rows] if query.out else list(rows)
+        return list(convert_rows(rows, query.out))
 
     async def fetch_one(self, statement: Query | Executable, **params: Any) -> Sequence[Any] | None:
         """The first row of a Core select, or None."""
@@ -87,8 +87,7 @@ class Reader(ABC):
         if not wanted:
             return []
         rows = await self._lock_keys(table, wanted, "skip" if skip else "wait")
-        out = sql_of(table, self.dialect).key_out()
-        return [tuple(convert_row(row, out)) for row in rows]
+        return list(map(tuple, convert_rows(rows, sql_of(table, self.dialect).key_out())))
 
     async def fetch_by_keys(
         self,
@@ -107,18 +106,21 @@ class Reader(ABC):
         if not wanted:
             return []
         rows = await self._fetch_keys(table, by or primary_key(table), wanted, lock)
-        out = sql_of(table, self.dialect).out
-        return [into(*convert_row(row, out)) for row in rows]
+        return [into(*row) for row in convert_rows(rows, sql_of(table, self.dialect).out)]
 
 
 class Tx(Reader):
     """Reads and writes rows in one transaction; whoever opened it commits."""
 
     @abstractmethod
-    async def _insert(
-        self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...], *, ignore: bool
-    ) -> list[Sequence[Any]]:
+    async def _insert(self, table: Table, rows: list[Sequence[Any]], *, ignore: bool) -> None:
         """Insert rows."""
+
+    @abstractmethod
+    async def _insert_new(
+        self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...]
+    ) -> list[Sequence[Any]]:
+        """Insert the rows that are not there yet; gives the named columns of those."""
 
     @abstractmethod
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
@@ -141,15 +143,11 @@ class Tx(Reader):
     async def insert_many(self, table: Table, rows: Sequence[Row], *, ignore_conflicts: bool = False) -> None:
         """Insert rows (structs or tuples, in column order without a self-counting `seq`)."""
         if rows:
-            await self._insert(table, as_tuples(rows), (), ignore=ignore_conflicts)
+            await self._insert(table, as_tuples(rows), ignore=ignore_conflicts)
 
     async def insert_new(self, table: Table, rows: Sequence[Row], returning: tuple[str, ...]) -> list[Sequence[Any]]:
         """Insert the rows that are not there yet; gives back the named columns of those that were new."""
-        if not rows:
-            return []
-        new = await self._insert(table, as_tuples(rows), returning, ignore=True)
-        out = from_driver([table.columns[name].type for name in returning], self.dialect)
-        return [convert_row(row, out) for row in new] if out else new
+        return await self._insert_new(table, as_tuples(rows), returning) if rows else []
 
     async def upsert_many(self, table: Table, rows: Sequence[Row], *, add: tuple[str, ...] = ()) -> None:
         """Insert rows or replace those with the same primary key; columns in `add` are added to what is stored."""
@@ -169,8 +167,7 @@ class Tx(Reader):
         if not wanted:
             return []
         gone = await self._delete(table, by or primary_key(table), wanted)
-        out = sql_of(table, self.dialect).key_out()
-        return [tuple(convert_row(row, out)) for row in gone]
+        return list(map(tuple, convert_rows(gone, sql_of(table, self.dialect).key_out())))
 
 
 class Database(ABC):

@@ -13,7 +13,7 @@ from sqlalchemy import Executable, Table
 from shared.clock import Clock, machine_seconds
 from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
-from shared.db.statements import POSTGRES, convert_columns, folded, primary_key, sql_of
+from shared.db.statements import POSTGRES, convert_columns, convert_rows, folded, from_driver, primary_key, sql_of
 from shared.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -83,13 +83,19 @@ class _PostgresReader(Reader):
 
 
 class _PostgresTx(_PostgresReader, Tx):
-    async def _insert(
-        self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...], *, ignore: bool
+    async def _insert(self, table: Table, rows: list[Sequence[Any]], *, ignore: bool) -> None:
+        sql = sql_of(table, POSTGRES)
+        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into))
+        await self._connection.execute(sql.insert((), ignore=ignore, alike=alike), *given)
+
+    async def _insert_new(
+        self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...]
     ) -> list[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
         alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into))
         with _told_apart():  # here already: whoever takes an idempotency key wants to know that another holds it
-            return await self._connection.fetch(sql.insert(returning, ignore=ignore, alike=alike), *given)
+            new = await self._connection.fetch(sql.insert(returning, ignore=True, alike=alike), *given)
+        return list(convert_rows(new, from_driver([table.columns[name].type for name in returning], POSTGRES)))
 
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         sql = sql_of(table, POSTGRES)

@@ -14,7 +14,7 @@ from sqlalchemy import Executable, Table
 from shared.clock import Clock, machine_now
 from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
-from shared.db.statements import SQLITE, convert_row, primary_key, sql_of
+from shared.db.statements import SQLITE, convert_rows, primary_key, sql_of
 from shared.db.thread import Thread
 from shared.errors import Unavailable
 
@@ -73,13 +73,7 @@ class _SqliteReader(Reader):
         by = primary_key(table)
         text, into = sql.fetch(by, "", keys_only=True), sql.key_into(by)
 
-        def act(con: sqlite3.Connection) -> list[Any]:
-            found: list[Any] = []
-            for key in keys:
-                found += con.execute(text, convert_row(key, into)).fetchall()
-            return found
-
-        return await self._thread.run(act)
+        return await self._thread.run(lambda con: _found(con, text, convert_rows(keys, into)))
 
     async def _fetch_keys(
         self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str
@@ -87,37 +81,31 @@ class _SqliteReader(Reader):
         sql = sql_of(table, SQLITE)
         text, into = sql.fetch(by, ""), sql.key_into(by)
 
-        def act(con: sqlite3.Connection) -> list[Any]:
-            found: list[Any] = []
-            for key in keys:
-                found += con.execute(text, convert_row(key, into)).fetchall()
-            return found
-
-        return await self._thread.run(act)
+        return await self._thread.run(lambda con: _found(con, text, convert_rows(keys, into)))
 
 
 class _SqliteTx(_SqliteReader, Tx):
-    async def _insert(
-        self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...], *, ignore: bool
+    async def _insert(self, table: Table, rows: list[Sequence[Any]], *, ignore: bool) -> None:
+        sql = sql_of(table, SQLITE)
+        text, into = sql.insert((), ignore=ignore), sql.into
+        await self._thread.run(lambda con: con.executemany(text, convert_rows(rows, into)))
+
+    async def _insert_new(
+        self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...]
     ) -> list[Sequence[Any]]:
         sql = sql_of(table, SQLITE)
-        text, into = sql.insert(returning, ignore=ignore), sql.into
+        text, into, at = sql.insert((), ignore=True), sql.into, sql.places(returning)
 
         def act(con: sqlite3.Connection) -> list[Sequence[Any]]:
-            if not returning:
-                con.executemany(text, [convert_row(row, into) for row in rows])
-                return []
-            new: list[Sequence[Any]] = []
-            for row in rows:
-                new += con.execute(text, convert_row(row, into)).fetchall()
-            return new
+            given = zip(rows, convert_rows(rows, into), strict=True)
+            return [[row[place] for place in at] for row, values in given if con.execute(text, values).rowcount > 0]
 
         return await self._thread.run(act)
 
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         sql = sql_of(table, SQLITE)
         text, into = sql.upsert(add), sql.into
-        await self._thread.run(lambda con: con.executemany(text, [convert_row(row, into) for row in rows]))
+        await self._thread.run(lambda con: con.executemany(text, convert_rows(rows, into)))
 
     async def _update(
         self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]
@@ -127,8 +115,7 @@ class _SqliteTx(_SqliteReader, Tx):
         at = len(by)
 
         def act(con: sqlite3.Connection) -> None:
-            values = (convert_row(row, into) for row in rows)
-            con.executemany(text, [(*row[at:], *row[:at]) for row in values])
+            con.executemany(text, [(*row[at:], *row[:at]) for row in convert_rows(rows, into)])
 
         await self._thread.run(act)
 
@@ -136,13 +123,7 @@ class _SqliteTx(_SqliteReader, Tx):
         sql = sql_of(table, SQLITE)
         text, into = sql.delete(by), sql.key_into(by)
 
-        def act(con: sqlite3.Connection) -> list[Sequence[Any]]:
-            gone: list[Sequence[Any]] = []
-            for key in keys:
-                gone += con.execute(text, convert_row(key, into)).fetchall()
-            return gone
-
-        return await self._thread.run(act)
+        return await self._thread.run(lambda con: _found(con, text, convert_rows(keys, into)))
 
     async def execute(self, statement: Query | Executable, **params: Any) -> int:
         query = compiled(statement, SQLITE)
@@ -223,6 +204,14 @@ class Sqlite(Database):
                 raise
         finally:
             self._turns.give()
+
+
+def _found(con: sqlite3.Connection, text: str, keys: Sequence[Sequence[Any]]) -> list[Any]:
+    """What a statement gives for each of the keys, one after the other."""
+    found: list[Any] = []
+    for key in keys:
+        found += con.execute(text, key).fetchall()
+    return found
 
 
 def _append(

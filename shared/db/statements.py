@@ -72,6 +72,13 @@ def _same(values: Sequence[Any], number: int) -> bool:
     return not isinstance(first, float) and first == values[-1] and values.count(first) == number
 
 
+def convert_rows(rows: Sequence[Sequence[Any]], converters: Converters) -> Sequence[Sequence[Any]]:
+    """Apply converters to many rows: column by column, which costs less than row by row."""
+    if not converters or not rows:
+        return rows
+    return list(zip(*convert_columns(list(zip(*rows, strict=True)), converters), strict=True))
+
+
 def convert_row(row: Sequence[Any], converters: Converters) -> Sequence[Any]:
     """Apply converters to one row."""
     if not converters:
@@ -170,6 +177,12 @@ class TableSql:
         back = ", ".join(f"{self.name}.{name}" for name in primary_key(self.table))
         using = f" USING {self._rows(by)}" if self.is_postgres else ""
         return f"DELETE FROM {self.name}{using} WHERE {self._on(by)} RETURNING {back}"  # noqa: S608
+
+    @cache  # noqa: B019
+    def places(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        """Where columns stand in a row that is written."""
+        columns = [column.name for column in self.columns]
+        return tuple(columns.index(name) for name in names)
 
     @cache  # noqa: B019
     def key_into(self, by: tuple[str, ...]) -> Converters:
