@@ -20,6 +20,9 @@ MAILED = 2
 GIFT = {"points": 100, "reason": "gift", "actor": "ops"}
 PRODUCT = {"product": "tea", "price": 900}
 REWARD = {"name": "Ten off", "kind": "fixed_coupon", "price": 10, "value": 100, "currency": "EUR"}
+REFERRALS = {"rewards": [{"on": "signup", "friend": 5}], "velocity_friends": 99}
+DECISION = {"reason": "they are sisters", "actor": "ops"}
+HOME = {"address": "Calle Mayor 1"}
 STORE = {"name": "Té", "currency": "EUR", "zone": "Europe/Madrid", "locale": "es"}
 
 
@@ -39,6 +42,7 @@ class Clerk:
         self.shop = shop
         self.world = shop.world
         self._numbers = count(1)
+        self._code = ""
         self._customers = [f"ext:{shop.made.store}:{number}" for number in range(customers)]
 
     async def opens(self) -> None:
@@ -51,6 +55,8 @@ class Clerk:
                 await self.shop.native("consent", {"customer": who, "channel": "email", "granted": True})
                 await self.shop.native("cart", {"cart_id": f"c{number}", "customer": who, "lines": [PRODUCT]})
         await self.world.passes(hours=3)
+        name, body = await self.programme()
+        await self.does("PUT", f"/v1/programs/{name}", {**body, "referrals": REFERRALS})
         self._unknown = [row["id"] for row in await self.lists("/v1/messages?state=unknown")]
         self._deliveries = [row["id"] for row in await self.lists("/v1/deliveries?verdict=translated")]
 
@@ -103,6 +109,20 @@ class Clerk:
         """The code of a voucher just claimed."""
         path = f"/v1/rewards/{await self.reward()}/claims"
         return str((await self.does("POST", path, {"customer": await self.somebody()}))["code"])
+
+    async def befriends(self, **seen: Any) -> Call:
+        """Somebody nobody knows signs up with a member's code."""
+        if not self._code:
+            host = await self.somebody()
+            self._code = (await self.does("POST", f"/v1/members/{host}/referral-code"))["code"]
+            await self.does("POST", f"/v1/members/{host}/prints", HOME)
+        body = {"code": self._code, "customer": f"cus_{uuid4().hex}", "seen": seen}
+        return self.call("POST", "/v1/referrals", body)
+
+    async def referral(self) -> str:
+        """The id of a referral that waits for the shop: both live in one house."""
+        call = await self.befriends(**HOME)
+        return str((await self.does(call.verb, call.path, json.loads(call.content)))["referral"]["id"])
 
     @property
     def a_source(self) -> dict[str, Any]:

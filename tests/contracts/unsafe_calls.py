@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from services.notifications.tokens import ONE_CLICK, PREFERENCES
-from tests.contracts.clerk import GIFT, REWARD, STORE, Call, Clerk
+from tests.contracts.clerk import DECISION, GIFT, HOME, REWARD, STORE, Call, Clerk
 
 Made = Callable[[Clerk], Awaitable[Call]]
 
@@ -74,6 +74,11 @@ CALLS: dict[tuple[str, str], Made] = {
     ("post", "/v1/rewards/{reward}/claims"): Clerk.claims,
     ("post", "/v1/vouchers/{code}/use"): _about("POST", "/v1/vouchers/{}/use", Clerk.voucher),
     ("post", "/v1/vouchers/{code}/return"): _about("POST", "/v1/vouchers/{}/return", Clerk.voucher),
+    ("post", "/v1/members/{customer}/referral-code"): _about("POST", "/v1/members/{}/referral-code", Clerk.somebody),
+    ("post", "/v1/members/{customer}/prints"): _about("POST", "/v1/members/{}/prints", Clerk.somebody, HOME),
+    ("post", "/v1/referrals"): Clerk.befriends,
+    ("post", "/v1/referrals/{referral}/approve"): _about("POST", "/v1/referrals/{}/approve", Clerk.referral, DECISION),
+    ("post", "/v1/referrals/{referral}/decline"): _about("POST", "/v1/referrals/{}/decline", Clerk.referral, DECISION),
     ("post", "/v1/messages/{message}/outcome"): _plain(Clerk.settles_mail),
     ("post", "/u/{token}"): _about("POST", "/u/{}", lambda clerk: clerk.link(ONE_CLICK)),
     ("post", "/p/{token}"): _about("POST", "/p/{}", lambda clerk: clerk.link(PREFERENCES)),
