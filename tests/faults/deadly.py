@@ -41,6 +41,7 @@ class NotingTx:
     async def insert_new(self, table: Table, *args: Any, **given: Any) -> Any:
         new = await self._tx.insert_new(table, *args, **given)
         self._note(table.name == "inbox" and bool(new), "consumer")
+        self._note(table.name == "idempotency" and bool(new), "command")
         return new
 
     async def insert_many(self, table: Table, rows: Sequence[Any], **given: Any) -> None:

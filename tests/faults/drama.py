@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,6 +10,7 @@ from threading import Event
 
 from tests.faults.canon import Canon
 from tests.faults.days import LOTS, MOMENTS
+from tests.faults.forgetting import traces
 from tests.faults.house import PATIENCE_SECONDS, House
 from tests.faults.inside import Inside
 from tests.faults.load import Load
@@ -42,6 +44,7 @@ class Drama:
         self.inside = inside
         self.mailbox = mailbox
         self.trade = trade
+        self._arrived: Counter[str] = Counter()
 
     def _by_head(self, points: Sequence[str]) -> dict[str, list[str]]:
         """Points by the process that dies there."""
@@ -59,7 +62,7 @@ class Drama:
         load.finish()
         self.inside.rests()
 
-    def _burn(self, left: dict[str, list[str]], load: Load | None = None) -> None:
+    def _burn(self, left: dict[str, list[str]], load: Load | None = None, *, share: int = SHARE) -> None:
         """Light one fuse after the other in each process, until all have burnt; new stories keep coming meanwhile."""
         burning = {head: points.pop(0) for head, points in left.items()}
         for head, point in burning.items():
@@ -75,7 +78,7 @@ class Drama:
                 until = time.monotonic()
             if load is not None and (burnt or time.monotonic() > fed + FEED_SECONDS):
                 fed = time.monotonic()
-                load.release(SHARE)
+                load.release(share)
             assert time.monotonic() < until + PATIENCE_SECONDS, f"never passed: {burning}"
             time.sleep(0.02)
 
@@ -107,6 +110,28 @@ class Drama:
         self._burn(left, load)
         load.finish()
 
+    def decides(self, points: Sequence[str] = ()) -> None:
+        """Merge, split and erase customers by the API while processes die at these points."""
+        left = self._by_head(points)
+        self._keeps_in_mind()
+        self.house.kill(*left)
+        load = Load(self.house, self.trade.decisions, people=self.inside.people()).begin(1)
+        self._burn(left, load, share=1)
+        load.finish()
+
+    def decides_and_dies(self, dice: random.Random, kills: int) -> None:
+        """Merge, split and erase customers by the API while any process is killed so many times."""
+        self._keeps_in_mind()
+        load = Load(self.house, self.trade.decisions, people=self.inside.people())
+        self._dies_under(dice, kills, load, len(self.trade.decisions))
+
+    def _keeps_in_mind(self) -> None:
+        """Which mails arrived so far, and that those can be found whose letters an erasure is to take along."""
+        self.inside.rests()
+        self._arrived = self.mailbox.arrived
+        for address in self.trade.forgotten:
+            assert traces(self.house.settings, [address]), address
+
     def trades_and_dies(self, dice: random.Random, kills: int) -> None:
         """Post all stories while any process is killed so many times."""
         self._dies_under(dice, kills, Load(self.house, self.trade.stories), self.trade.posts)
@@ -136,11 +161,12 @@ class Drama:
         self.inside.rests()
         books = self.house.verify()
         self._is_not_hollow(books)
-        expected = undisturbed(self.trade.seed, len(self.trade.stories), tuple(moments))
+        expected = undisturbed(self.trade.seed, self.trade.customers, tuple(moments), self.trade.households)
         found = self.inside.canon()
         for part in ("orders", "wallets", "ledger", "sides", "scores"):
             assert getattr(found, part) == getattr(expected, part), part
         self._mails_are_sent_once(found, expected)
+        assert traces(self.house.settings, self.trade.forgotten) == []
 
     def _is_not_hollow(self, books: dict[str, dict[str, dict[str, int]]]) -> None:
         told = {(post.kind, post.name) for story in self.trade.stories for post in story}
@@ -150,7 +176,8 @@ class Drama:
         assert points["effected:ingest:order.paid"] == len(self.trade.sales)
         earned = dict.fromkeys(self.trade.points(), 0)
         for (owner, kind, _cause), number in self.inside.canon().ledger.items():
-            name = next(word.removeprefix("customer:") for word in owner.split() if word.startswith("customer:"))
+            names = (word.removeprefix("customer:") for word in owner.split() if word.startswith("customer:"))
+            name = next(names, "")  # who was erased has none
             if name in earned and kind in {"earn", "clawback"}:
                 earned[name] += number
         assert earned == self.trade.points()
@@ -163,7 +190,7 @@ class Drama:
         unknown = sum(found.went_out.values()) - sum(found.messages["accepted"].values())
         assert unknown <= self.house.kills * self.mailbox.most_unknown
         states = {message.id: message.state.value for message in self.inside.messages()}
-        arrived = self.mailbox.arrived
+        arrived = self.mailbox.arrived | self._arrived
         assert set(arrived.values()) == {1}, [name for name, number in arrived.items() if number > 1]
         accepted = {name for name, state in states.items() if state == "accepted"}
         assert accepted <= set(arrived)

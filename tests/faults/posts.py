@@ -1,4 +1,4 @@
-"""What clients send: native events, Shopify's signed webhooks, Segment's batches, redemptions; the same at each try."""
+"""What clients send: events, webhooks, SDK batches, redemptions, decisions about customers; the same at each try."""
 
 import base64
 import hashlib
@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import msgspec
 
-Kind = Literal["native", "shopify", "segment", "redeem"]
+Kind = Literal["native", "shopify", "segment", "redeem", "decide"]
 
 
 class Post(msgspec.Struct, frozen=True):
     """One thing to tell; `name` tells it from others: a repeat under the same name is a repeat.
 
-    `topic` is a webhook's, or whose points a redemption spends.
+    `topic` is a webhook's, or whom a redemption or decision is about.
     """
 
     kind: Kind
@@ -65,8 +65,15 @@ def _redeem(post: Post, keys: Mapping[str, str], people: Mapping[str, str]) -> R
     return Request("loyalty", "/v1/redemptions", headers, json.dumps(body).encode())
 
 
+def _decide(post: Post, keys: Mapping[str, str], people: Mapping[str, str]) -> Request:
+    verb, field, other = post.body
+    headers = {**_bearer(keys), "idempotency-key": post.name, "content-type": "application/json"}
+    content = json.dumps({field: people[other]} if field else {}).encode()
+    return Request("ingest", f"/v1/customers/{people[post.topic]}/{verb}", headers, content)
+
+
 def _bearer(keys: Mapping[str, str]) -> dict[str, str]:
     return {"authorization": f"Bearer {keys['server_key']}"}
 
 
-_WAYS = {"native": _native, "shopify": _shopify, "segment": _segment, "redeem": _redeem}
+_WAYS = {"native": _native, "shopify": _shopify, "segment": _segment, "redeem": _redeem, "decide": _decide}

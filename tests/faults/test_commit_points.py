@@ -5,8 +5,8 @@ import pytest
 from tests.faults.days import ALL_IS_RIPE, CARTS, LAST_TRIES, LOTS
 from tests.faults.drama import played
 from tests.faults.house import House
+from tests.faults.households import Neighbours
 from tests.faults.mailbox import Mailbox
-from tests.faults.trade import Trade
 
 TRADING = [
     "ingest.accept.before",
@@ -31,6 +31,19 @@ TRADING = [
     "notifications.consumer.before",
     "notifications.consumer.after",
     "notifications.offset.after",
+]
+DECIDING = [
+    "ingest.command.before",
+    "ingest.command.after",
+    "loyalty.consumer.before",
+    "scoring.consumer.before",
+    "notifications.consumer.before",
+    "ingest.published.after",
+    "ingest.relay.after",
+    "loyalty.consumer.after",
+    "loyalty.relay.before",
+    "scoring.consumer.after",
+    "notifications.consumer.after",
 ]
 SHORT = {  # by whether the house is distributed, where a lost hand-over is known to be lost after a minute only
     False: {
@@ -77,7 +90,7 @@ REDEEMING = ["loyalty.redemption.before", "loyalty.redemption.after"]
 
 
 def test_killed_at_some_commit_points_nothing_is_lost_or_doubled(house: House, mailbox: Mailbox) -> None:
-    with played(house, mailbox, Trade(7, customers=16)) as drama:
+    with played(house, mailbox, Neighbours(7, customers=16, households=9)) as drama:
         drama.trades(
             [
                 "ingest.accept.after",
@@ -92,14 +105,16 @@ def test_killed_at_some_commit_points_nothing_is_lost_or_doubled(house: House, m
         for moment, points in SHORT[house.distributed].items():
             drama.comes_to(moment, points)
         drama.redeems(["loyalty.redemption.after"])
+        drama.decides(DECIDING[1:5])
         drama.ends_well()
 
 
 @pytest.mark.faults
 def test_killed_at_every_commit_point_nothing_is_lost_or_doubled(house: House, mailbox: Mailbox) -> None:
-    with played(house, mailbox, Trade(11, customers=64)) as drama:
+    with played(house, mailbox, Neighbours(11, customers=64, households=18)) as drama:
         drama.trades(TRADING)
         for moment, points in IN_FULL[house.distributed].items():
             drama.comes_to(moment, points, sent=moment >= LAST_TRIES)
         drama.redeems(REDEEMING)
+        drama.decides(DECIDING)
         drama.ends_well()

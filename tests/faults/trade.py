@@ -40,6 +40,10 @@ class Trade:
 
     def __init__(self, seed: int, customers: int) -> None:
         self.seed = seed
+        self.customers = customers
+        self.households = 0
+        self.decisions: list[Story] = []
+        self.forgotten: list[str] = []
         self.sales: dict[str, Sale] = {}
         self.stories: list[Story] = []
         self.rich = "c0"
@@ -77,10 +81,10 @@ class Trade:
         return sum(len(story) for story in self.stories)
 
     def points(self) -> dict[str, int]:
-        """What every customer but the rich one must have been given."""
+        """What every customer but the rich one, and those about whom something is decided, must have been given."""
         found: dict[str, int] = {}
         for sale in self.sales.values():
-            if sale.customer != self.rich:
+            if sale.customer != self.rich and sale.customer.startswith("c"):
                 found[sale.customer] = found.get(sale.customer, 0) + sale.points
         return found
 

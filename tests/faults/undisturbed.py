@@ -13,16 +13,18 @@ from services.ingest.setup import Wanted, make_store
 from services.ingest.vault import vault_of
 from tests.faults.canon import Canon, canon_of, names_of
 from tests.faults.days import ALL_IS_RIPE
+from tests.faults.households import Neighbours
 from tests.faults.posts import Post, request_of
 from tests.faults.trade import OPENING, Trade
 from tests.world import World, a_world
 
 
 @cache
-def undisturbed(seed: int, customers: int, moments: tuple[datetime, ...]) -> Canon:
+def undisturbed(seed: int, customers: int, moments: tuple[datetime, ...], households: int = 0) -> Canon:
     """What a trade comes to when everything works: at opening, at later moments, and when ripe points were spent."""
+    trade = Neighbours(seed, customers, households)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, tempfile.TemporaryDirectory() as folder:
-        return runner.run(_lived(Trade(seed, customers), moments, Path(folder)))
+        return runner.run(_lived(trade, moments, Path(folder)))
 
 
 async def _lived(trade: Trade, moments: tuple[datetime, ...], folder: Path) -> Canon:
@@ -36,6 +38,9 @@ async def _lived(trade: Trade, moments: tuple[datetime, ...], folder: Path) -> C
             await world.settle()
         people = (await names_of(world.of("ingest").db)).by_store_id()
         for story in trade.redemptions if moments[-1:] == (ALL_IS_RIPE,) else ():
+            await told(world, story, keys, people)
+        await world.settle()
+        for story in trade.decisions:
             await told(world, story, keys, people)
         await world.settle()
         assert (await world.verify()).faults == []
