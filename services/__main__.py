@@ -151,7 +151,7 @@ async def rebuild(_args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def programme(args: argparse.Namespace, settings: Settings) -> int:
-    """An account's loyalty programme as one YAML file: export, import, diff, or try it on past orders."""
+    """An account's loyalty programme as one YAML file: export, import, diff, or try it on members and past orders."""
     commands = import_module("services.loyalty.commands")
     if args.verb == "export":
         print(await commands.export(settings, args.account, args.version), end="", flush=True)
@@ -161,6 +161,8 @@ async def programme(args: argparse.Namespace, settings: Settings) -> int:
         done = await commands.differ(settings, args.account, text)
     elif args.verb == "import":
         done = {"version": (await commands.put(settings, args.account, text)).version}
+    elif args.verb == "impact":
+        done = await commands.preview(settings, args.account, text)
     else:
         done = await commands.try_out(settings, args.account, text, args.since, args.until)
     print(msgspec.json.format(msgspec.json.encode(done)).decode(), flush=True)
@@ -231,6 +233,7 @@ def _add_programme(commands: Any) -> None:
         ("export", "print it as YAML"),
         ("diff", "what a file would change"),
         ("import", "make a file the next version"),
+        ("impact", "what a file would do to the tiers of the members there are"),
         ("try", "what a file would have cost on past orders, by segment"),
     ):
         sub = verbs.add_parser(verb, help=told)

@@ -165,6 +165,7 @@ async def perform(  # noqa: PLR0913 - all but the request by name
     store: str = "",
     status: int = 200,
     about: str = "",
+    other: str = "",
 ) -> Response:
     """Judge one change of one customer under the caller's `Idempotency-Key`; key and effect commit together.
 
@@ -185,6 +186,7 @@ async def perform(  # noqa: PLR0913 - all but the request by name
             time=tx.now,
             trace=traceparent(request.headers.get("traceparent", "")),
             about=about,
+            other=other,
         )
         text = _encode(await running.command(tx, command, judge))
         await remember(tx, running.kernel, call, status, text)

@@ -39,7 +39,10 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A call of the API that changes something of a customer; `about` is the id of the thing it names, for `load`."""
+    """A call of the API that changes something of a customer, or of an `other` one too.
+
+    `about` is the ids of the things it names, with spaces between, for `load`.
+    """
 
     account: str
     customer: str
@@ -48,6 +51,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime
     trace: str = ""
     about: str = ""
+    other: str = ""
     lane: Lane = Lane.LIVE
 
 
@@ -86,6 +90,8 @@ def touched(work: Work) -> tuple[str, ...]:
     """The customers whose state a piece of work may read or change."""
     if isinstance(work, Event) and isinstance(work.fact, CustomerMerged):
         return (work.customer, work.fact.loser)
+    if isinstance(work, Command) and work.other:
+        return (work.customer, work.other)
     return (work.customer,)
 
 

@@ -9,10 +9,11 @@ from uuid import uuid4
 import msgspec
 from sqlalchemy import bindparam, select
 
-from services.loyalty import drafts, files, tables, wallets
+from services.loyalty import drafts, files, previews, tables, wallets
 from services.loyalty.desk import Desk
 from services.loyalty.drafts import Draft
 from services.loyalty.earning import Shop
+from services.loyalty.impact import Impact
 from services.loyalty.loading import load
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Rating
@@ -80,6 +81,14 @@ async def put(settings: Settings, account: str, text: str) -> Programme:
         following = _put(command, desk, program, draft)
         await carrying.store(tx, _kernel, "loyalty", "programme", desk)
     return following
+
+
+async def preview(settings: Settings, account: str, text: str) -> Impact:
+    """What a file would do to the tiers of the members there are; raises Invalid for a faulty one."""
+    draft = files.read(text).programme
+    async with opened(settings, "loyalty") as database, database.read() as reader:
+        current = (await _versions(reader, account)).at(reader.now)
+        return await previews.impact_of(reader, account, current, draft)
 
 
 async def try_out(settings: Settings, account: str, text: str, since: datetime, until: datetime) -> list[Cost]:

@@ -175,7 +175,9 @@ def _take_from(owner: Member, rating: Rating, event: Event[OrderFact], desk: Des
         done = ledger.claw_back(owner, own, desk.open_lots(owner), rating.points, programme.debt, cause)
         owner = desk.put_member(replace(desk.book(done), earned=owner.earned - rating.points))
     counts = earning.counts_of(rating, nothing)
-    owner = replace(owner, passes=tuple(one for one in owner.passes if one.order != rating.order_id))
+    if any(one.order == rating.order_id for one in owner.passes):
+        left = tuple(one for one in owner.passes if one.order != rating.order_id)
+        owner = judge_tier(replace(owner, passes=left), desk, programme)
     if rating.context is not None and any(counts):
         climb(owner, earning.move_of(counts, rating.context, programme, event.time), desk, programme)
     lot = desk.lots.get(key)

@@ -164,6 +164,21 @@ def reinstated(change: Change, days: int, now: datetime) -> Change:
     return change._replace(lots=lots)
 
 
+def receive(member: Member, filled: Iterable[tuple[Lot, int]], cause: Cause) -> Change:
+    """Take points that another member gives into new lots, paying debt first."""
+    debt, after, legs = member.debt, list[Lot](), list[Leg]()
+    for lot, points in filled:
+        repaid = min(debt, points)
+        debt -= repaid
+        legs += [
+            Leg(ISSUER, lot.id, -points),
+            Leg(AVAILABLE, lot.id, points - repaid),
+            Leg(AVAILABLE, "", repaid),
+        ]
+        after.append(_with(lot, points - repaid, issued=points))
+    return _post(member, after, legs, cause)
+
+
 def capture(member: Member, points: int, cause: Cause) -> Change:
     """Spend points that a hold had set aside."""
     return _post(member, (), [Leg(HELD, "", -points), Leg(REDEEMED, "", points)], cause)

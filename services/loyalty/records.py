@@ -29,6 +29,7 @@ Kind = Literal[
     "adjust",
     "merge",
     "import",
+    "transfer",
 ]
 
 

@@ -66,6 +66,7 @@ loyalty = Service(
         "/v1/holds",
         "/v1/redemptions",
         "/v1/transactions",
+        "/v1/transfers",
         "/v1/programs",
         "/v1/evaluations",
         "/v1/ratings",

@@ -86,7 +86,7 @@ def next_yearly(named: str, after: int, leap: str) -> int:
 
 def _yearly(named: str, year: int, leap: str) -> int:
     name = leap if named == "02-29" and not isleap(year) else named
-    return date.fromisoformat(f"{year}-{name}").toordinal()
+    return date.fromisoformat(f"{year:04}-{name}").toordinal()
 
 
 def year(day: int) -> int:

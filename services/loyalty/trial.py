@@ -8,12 +8,11 @@ from msgspec.structs import replace
 
 from services.loyalty import earning, tiers
 from services.loyalty.earning import Shop
+from services.loyalty.impact import NO_SEGMENT
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Member
 from shared.events import Lane
 from shared.events.ingest import Order
-
-NO_SEGMENT = "none"
 
 
 class Past(msgspec.Struct, frozen=True):

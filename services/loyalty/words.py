@@ -30,6 +30,7 @@ KINDS: dict[str, dict[Language, str]] = {
     "reverse": {"en": "Given back", "es": "Devueltos", "pt": "Devolvidos"},
     "adjust": {"en": "Correction by the shop", "es": "Ajuste de la tienda", "pt": "Ajuste da loja"},
     "merge": {"en": "Accounts joined", "es": "Cuentas unidas", "pt": "Contas unidas"},
+    "transfer": {"en": "Between members", "es": "Entre socios", "pt": "Entre membros"},
     "import": {"en": "Brought along from before", "es": "Saldo anterior", "pt": "Saldo anterior"},
 }
 RULES: dict[str, dict[Language, str]] = {

@@ -155,6 +155,14 @@ class Clerk:
         [found] = await self.lists("/v1/programs")
         return str(found["id"]), {name: value for name, value in found.items() if name not in {"id", "version"}}
 
+    async def transfers(self) -> Call:
+        """Points from one member to another, in a programme that allows it."""
+        name, body = await self.programme()
+        if body["transfer"] is None:
+            await self.does("PUT", f"/v1/programs/{name}", {**body, "transfer": {}})
+        body = {"customer": await self.somebody(), "to": await self.somebody(), "points": 10}
+        return self.call("POST", "/v1/transfers", body)
+
     async def link(self, use: str) -> str:
         """A recipient's token."""
         row = (await self.world.rows("notifications", HOUSE.statement))[0]

@@ -129,9 +129,16 @@ class Shop:
         self._judge(merging.merge_members, event, survivor)
         self.survivors[f"cus_{loser}"] = f"cus_{survivor}"
 
-    def ask(self, act: Callable[[Command, Desk], Any], name: str = "ana") -> Any:
-        """Somebody calls the API for her."""
-        command = Command(account="acc_1", customer=f"cus_{name}", store="sto_1", id=uuid4(), time=self.now)
+    def ask(self, act: Callable[[Command, Desk], Any], name: str = "ana", *, other: str = "") -> Any:
+        """Somebody calls the API for her, and perhaps for somebody else too."""
+        command = Command(
+            account="acc_1",
+            customer=f"cus_{name}",
+            store="sto_1",
+            id=uuid4(),
+            time=self.now,
+            other=f"cus_{other}" if other else "",
+        )
         return self._judge(act, command, name)
 
     def grant(self, points: int, name: str = "ana") -> None:
@@ -147,6 +154,11 @@ class Shop:
         """Set points aside; gives the id of the hold."""
         done = self.ask(lambda command, desk: holds.hold(command, desk, points, 60 * minutes), name)
         return str(done.id)
+
+    def fires(self, kind: str, name: str = "ana") -> None:
+        """A timer of hers is due now."""
+        self.timers[f"{kind}:cus_{name}"] = (self.now, f"{kind}:cus_{name}", f"cus_{name}")
+        self.passes(0)
 
     def passes(self, days: float) -> None:
         """Let business time go on, timers firing in the order they are due."""

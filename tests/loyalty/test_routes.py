@@ -170,7 +170,12 @@ async def test_every_unsafe_route_says_how_it_may_be_repeated(corner_till: Till)
         if verb in {"post", "put", "delete"}
     }
     natural = {path for path, how in unsafe.items() if how == "natural"}
-    assert natural == {"/v1/programs/{program}/diff", "/v1/evaluations", "/v1/imports/balances"}
+    assert natural == {
+        "/v1/programs/{program}/diff",
+        "/v1/programs/{program}/impact",
+        "/v1/evaluations",
+        "/v1/imports/balances",
+    }
     assert set(unsafe.values()) == {"key", "natural"}
     assert len(unsafe) >= 9
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from services.loyalty import drafts, explaining, files, tables, wallets
+from services.loyalty import drafts, explaining, files, previews, tables, wallets
 from services.loyalty.auditing import audited
 from services.loyalty.earning import Shop
 from services.loyalty.programmes import Programme
@@ -111,6 +111,15 @@ async def diff_program(request: Request, program: Name, body: dict[str, Any], ca
     return answer(
         {"version": found.bodies[-1].version, "changes": files.differences(found.bodies[-1], draft.programme)}
     )
+
+
+@router.post("/v1/programs/{program}/impact", openapi_extra=NATURAL)
+async def preview_impact(request: Request, program: Name, body: dict[str, Any], caller: ServerKey) -> Response:
+    """What a draft would do to the tiers of all members, by segment, if it were in force now; nothing is written."""
+    draft = drafts.read(body)
+    async with reading(request) as reader:
+        found = await _versions(reader, caller.account, program)
+        return answer(await previews.impact_of(reader, caller.account, found.at(reader.now), draft.programme))
 
 
 @router.post("/v1/evaluations", openapi_extra=NATURAL)

@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from services.loyalty import holds, redemptions, rewards, tables, views
+from services.loyalty import holds, redemptions, rewards, tables, transfers, views
 from services.loyalty.auditing import audited
 from services.loyalty.desk import Desk
-from services.loyalty.records import Hold, Redemption, Transaction
+from services.loyalty.records import Hold, Note, Redemption, Transaction
 from services.loyalty.redemptions import Basket
 from services.loyalty.reward_records import Voucher
-from services.loyalty.routes.base import KEYED, MOST_POINTS, Asked, Customer, Name, Points
+from services.loyalty.routes.base import KEYED, MOST_POINTS, Asked, Customer, Name, Points, living
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.errors import Refused, not_found
 from shared.web import answer, perform, reading
@@ -71,6 +71,16 @@ class HoldBody(RedeemBody):
 
 class ReverseBody(Asked):
     """Nothing has to be said to give a redemption back."""
+
+
+class TransferBody(Asked):
+    """Points that a member gives to another (`to`), and why."""
+
+    customer: Customer
+    to: Customer
+    points: Points
+    reason: Annotated[str, Field(max_length=500)] = ""
+    actor: Annotated[str, Field(max_length=200)] = ""
 
 
 class AdjustBody(Asked):
@@ -157,6 +167,24 @@ async def _end_hold(
         customer=found[0].customer,
         judge=lambda command, desk: end(command, desk, name),
         about=name,
+    )
+
+
+@router.post("/v1/transfers", status_code=201, openapi_extra=KEYED)
+async def transfer(request: Request, body: TransferBody, caller: ServerKey) -> Response:
+    """Have a member give points to another; they keep their age and expiry."""
+    to, note = await living(request, caller, body.to), Note(body.reason, body.actor)
+
+    def give(command: Command, desk: Desk) -> transfers.Transferred:
+        return transfers.transfer(command, desk, body.points, note)
+
+    return await perform(
+        request,
+        caller=caller,
+        customer=await customer_of(request, caller, body.customer),
+        judge=audited(caller, "transfer", to, give),
+        status=201,
+        other=to,
     )
 
 
