@@ -74,7 +74,7 @@ class Parking:
         self.kernel = kernel
         self._held: set[tuple[str, str]] = set()
         self._rows: list[ParkedRow] = []
-        self._in_a_row: set[tuple[str, str]] = set()
+        self._in_a_row: dict[str, set[tuple[str, str]]] = {}
         self._now = EPOCH
         table = kernel.parked
         self._any = Query(select(table.c.seq).limit(1))
@@ -104,9 +104,9 @@ class Parking:
 
     def park(self, item: Work, reason: str, detail: str, now: datetime) -> None:
         """Set a piece of work aside, and from now on all of its customers' with it."""
-        key = (item.account, item.customer)
-        self._in_a_row.add(key)
-        if len(self._in_a_row) >= MOST_KEYS_IN_A_ROW:
+        failed = self._in_a_row.setdefault(_kind_of(item), set())
+        failed.add((item.account, item.customer))
+        if len(failed) >= MOST_KEYS_IN_A_ROW:
             self.forget()
             raise StopTheLine(f"{MOST_KEYS_IN_A_ROW} customers in a row failed: {reason}")
         self._add(item, reason, detail, now)
@@ -120,10 +120,10 @@ class Parking:
         kind, type_, data = pack(item)
         self._rows.append(ParkedRow(item.account, item.customer, kind, type_, data, reason, detail, now))
 
-    def went_well(self) -> None:
-        """A judgement returned: failures are not in a row any more."""
+    def went_well(self, item: Work) -> None:
+        """A judgement returned: failures on work of its kind are not in a row any more."""
         if self._in_a_row:
-            self._in_a_row.clear()
+            self._in_a_row.pop(_kind_of(item), None)
 
     def forget(self) -> None:
         """Drop what this batch was going to park."""
@@ -157,6 +157,12 @@ class Parking:
         rows = await tx.fetch_by_keys(self.kernel.parked, names, _kind_and_type, by=("account", "customer"))
         await tx.delete_by_keys(self.kernel.parked, names, by=("account", "customer"))
         return _erased(rows)
+
+
+def _kind_of(item: Work) -> str:
+    if isinstance(item, Event):
+        return str(item.fact.type)
+    return item.kind if isinstance(item, Due) else ""
 
 
 def _overtakes(item: Work) -> bool:

@@ -129,7 +129,7 @@ class Judge:
                 self._park(item, error, desk)
             else:
                 desk.keep()
-                self.parking.went_well()
+                self.parking.went_well(item)
                 if isinstance(item, Event) and isinstance(item.fact, CustomerErased):
                     desk.counts.update(self.parking.drop(item.account, item.customer))
 

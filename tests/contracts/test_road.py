@@ -94,6 +94,17 @@ async def test_many_customers_failing_in_a_row_stop_the_line(world: World, till:
     assert len(await totals(world)) == 60
 
 
+async def test_a_bug_in_one_kind_of_work_stops_the_line_though_other_kinds_go_well(world: World, till: Till) -> None:
+    till.fails_on = {str(n) for n in range(60)}
+    for number in range(60):
+        await world.publish(paid(customer=f"cus_{number}", number=str(number)))
+        await world.publish(an_event(CustomerErased(at=A_MOMENT), customer=f"gone_{number}"))
+    for _ in range(60):
+        await _step(world)
+    assert "in a row failed" in world.of("loyalty").inbox.waiting_for
+    assert len(await parked(world)) < 20
+
+
 async def _step(world: World) -> None:
     await tried(lambda: take_facts(world.of("loyalty")))
 

@@ -83,6 +83,14 @@ async def canon_of(databases: Mapping[str, Database]) -> Canon:
     )
 
 
+async def booked_of(databases: Mapping[str, Database]) -> Counter[str]:
+    """How many transactions there are for each order, by the store's own names."""
+    names = await names_of(databases["ingest"])
+    async with databases["loyalty"].read() as reader:
+        causes = [row[0] for row in await reader.fetch(select(points.journal.c.cause))]
+    return Counter(names.things[cause] for cause in causes if cause in names.things)
+
+
 async def _orders(db: Database, names: Names) -> dict[str, Any]:
     async with db.read() as reader:
         rows = [OrderRow(*row) for row in await reader.fetch(select(*shop.customer_order.columns))]

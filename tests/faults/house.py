@@ -32,6 +32,7 @@ class House:
     `mode` are settings that differ from the defaults. With `forked` its processes come out of the nursery, else they
     are started by the command line. With `named` a process that comes back is known to be the same replica, and has
     its leases again at once. Distributed, there may be several `replicas` of each service: `loyalty`, `loyalty-2`, ….
+    A process named in `trees` runs another version of the program, out of that tree; commands run ingest's.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class House:
         self.mode = dict(mode)
         self.distributed = "database_url" in mode
         self.offset = timedelta()
+        self.trees: dict[str, Path] = {}
         self._forked = forked
         self._named = named
         self._groups: dict[str, tuple[str, ...]] = {"ingest": SERVICES}
@@ -86,7 +88,7 @@ class House:
             "QUERENCIA_MASTER_KEY": MASTER_KEY,
             "QUERENCIA_REPLICA": head if self._named else "",
             "QUERENCIA_CLOCK_OFFSET_SECONDS": str(self.offset.total_seconds()),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(self.trees.get(head, ROOT)),
         }
 
     def command(self, *words: str) -> tuple[int, str]:
@@ -113,7 +115,7 @@ class House:
         self._processes[head] = self._begun(program, head, self._log(head))
 
     def _begun(self, program: list[str], head: str, out: Path) -> Process:
-        if self._forked:
+        if self._forked and head not in self.trees:
             return nursery().bears(program, self.folder, self.environment(head), out)
         with out.open("ab") as file:
             command = [sys.executable, "-m", *program]

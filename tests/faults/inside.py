@@ -17,7 +17,7 @@ from shared.bus.base import HEARTBEAT, Record
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.running import Running
-from tests.faults.canon import Canon, canon_of, messages_of, names_of
+from tests.faults.canon import Canon, booked_of, canon_of, messages_of, names_of
 from tests.faults.house import House
 
 T = TypeVar("T")
@@ -101,6 +101,10 @@ class Inside:
     def canon(self) -> Canon:
         """What it has come to."""
         return self._run(canon_of({one.service.name: one.db for one in self._services}))
+
+    def booked(self) -> Counter[str]:
+        """How many transactions there are for each order, by the store's own names."""
+        return self._run(booked_of({one.service.name: one.db for one in self._services}))
 
     def people(self) -> dict[str, str]:
         """Our customer ids by the store's own."""

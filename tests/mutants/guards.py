@@ -78,9 +78,16 @@ MUTANTS = (
     Mutant(
         "parking: many customers failing in a row stop the line",
         "shared/parking.py",
-        "if len(self._in_a_row) >= MOST_KEYS_IN_A_ROW:",
-        "if len(self._in_a_row) >= 10**9:",
+        "if len(failed) >= MOST_KEYS_IN_A_ROW:",
+        "if len(failed) >= 10**9:",
         f"{ROAD}test_many_customers_failing_in_a_row_stop_the_line[embedded]",
+    ),
+    Mutant(
+        "parking: work of another kind that goes well is no sign that a bug is gone",
+        "shared/parking.py",
+        "self._in_a_row.pop(_kind_of(item), None)",
+        "self._in_a_row.clear()",
+        f"{ROAD}test_a_bug_in_one_kind_of_work_stops_the_line_though_other_kinds_go_well[embedded]",
     ),
     Mutant(
         "aliases: a merged name is resolved before its facts are judged",

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.guards import MUTANTS, Mutant
-from tests.mutants.trial import ROOT, survives
+from tests.mutants.trial import survives
+from tests.trees import ROOT
 
 each = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.guard)
 

@@ -13,6 +13,9 @@ from services.loyalty.records import Member, Rating
 from tests.system.traded import Shop, traded
 
 
+EMBEDDED = pytest.mark.parametrize("mode", ["embedded"], indirect=True)
+
+
 @pytest.fixture
 async def shop(mode: dict[str, Any], tmp_path: Path) -> AsyncIterator[Shop]:
     """A trade of which the first points have matured."""
@@ -46,6 +49,7 @@ async def test_a_whole_trade_is_borne_out(shop: Shop) -> None:
     assert await shop.world.runtime.verify_deep() == []
 
 
+@EMBEDDED
 async def test_an_order_rated_otherwise_than_its_context_says(shop: Shop) -> None:
     one = (await ratings(shop))[0]
     mine = (tables.rating.c.account == one.account, tables.rating.c.order_id == one.order_id)
@@ -56,6 +60,7 @@ async def test_an_order_rated_otherwise_than_its_context_says(shop: Shop) -> Non
     ]
 
 
+@EMBEDDED
 async def test_a_rating_in_another_context(shop: Shop) -> None:
     one = max(await ratings(shop), key=lambda rating: rating.points)
     assert one.context is not None
@@ -65,6 +70,7 @@ async def test_a_rating_in_another_context(shop: Shop) -> None:
     assert faults == [f"loyalty: 1 orders rated otherwise than their context says: {one.order_id}"]
 
 
+@EMBEDDED
 async def test_an_order_that_was_never_rated_and_one_that_nobody_told(shop: Shop) -> None:
     rated = await ratings(shop)
     one, other = rated[0], rated[1]
@@ -77,6 +83,7 @@ async def test_an_order_that_was_never_rated_and_one_that_nobody_told(shop: Shop
     assert "loyalty: 1 ratings of orders that the archive does not know: ord_made_up" in faults
 
 
+@EMBEDDED
 async def test_a_tier_and_what_counts_for_it(shop: Shop) -> None:
     one = await climber(shop)
     mine = (tables.member.c.account == one.account, tables.member.c.customer == one.customer)
