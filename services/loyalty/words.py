@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from services.loyalty import rules
+
 Language = Literal["en", "es", "pt"]
 LANGUAGES: tuple[Language, ...] = ("en", "es", "pt")
 
@@ -33,25 +35,7 @@ KINDS: dict[str, dict[Language, str]] = {
     "transfer": {"en": "Between members", "es": "Entre socios", "pt": "Entre membros"},
     "import": {"en": "Brought along from before", "es": "Saldo anterior", "pt": "Saldo anterior"},
 }
-RULES: dict[str, dict[Language, str]] = {
-    "review": {"en": "Points for a review", "es": "Puntos por una reseña", "pt": "Pontos por uma avaliação"},
-    "survey": {"en": "Points for a survey", "es": "Puntos por una encuesta", "pt": "Pontos por uma pesquisa"},
-    "profile": {
-        "en": "Points for a complete profile",
-        "es": "Puntos por completar tu perfil",
-        "pt": "Pontos por completar seu perfil",
-    },
-    "newsletter": {
-        "en": "Points for subscribing",
-        "es": "Puntos por suscribirte",
-        "pt": "Pontos por assinar a newsletter",
-    },
-    "birthday": {"en": "Birthday points", "es": "Puntos de cumpleaños", "pt": "Pontos de aniversário"},
-    "anniversary": {
-        "en": "Points for another year together",
-        "es": "Puntos por otro año juntos",
-        "pt": "Pontos por mais um ano juntos",
-    },
+_FRIENDS: dict[str, Mapping[str, str]] = {
     "referral": {
         "en": "Points for bringing a friend",
         "es": "Puntos por traer a un amigo",
@@ -67,6 +51,10 @@ RULES: dict[str, dict[Language, str]] = {
         "es": "Puntos por todos los amigos que has traído",
         "pt": "Pontos por todos os amigos que você indicou",
     },
+}
+RULES: dict[str, Mapping[str, str]] = {
+    **{str(rule.__struct_config__.tag): rule.words for rule in rules.RULES if rule.words},
+    **_FRIENDS,
 }
 REFERRAL_NOTED: dict[Language, str] = {
     "en": "Thank you! If the code is valid, your points will appear once the order can no longer be returned.",
@@ -91,7 +79,8 @@ def told(kind: str, rule: str, texts: Mapping[str, str], language: Language) -> 
     own = texts.get(language)
     if own:
         return own
-    return RULES.get(rule.partition(":")[0], KINDS[kind])[language]
+    found = RULES.get(rule.partition(":")[0])
+    return KINDS[kind][language] if found is None else found[language]
 
 
 def day_in_words(moment: datetime, zone: str, language: Language) -> str:

@@ -40,7 +40,8 @@ def test_whatever_can_happen_has_its_words() -> None:
     friends = {"referral", "referral_welcome", "referral_milestone"}
     assert paid - {"event"} | friends == set(words.RULES)
     assert set(get_args(Kind)) == set(words.KINDS)
-    assert all(set(texts) == set(words.LANGUAGES) for texts in (*words.KINDS.values(), *words.RULES.values()))
+    said = [*map(set, words.KINDS.values()), *map(set, words.RULES.values())]
+    assert all(languages == set(words.LANGUAGES) for languages in said)
 
 
 async def page(till: Till, **how: Any) -> Any:

@@ -1,27 +1,29 @@
 """The earning rules: one file each, and one line here."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Union
 
-from services.loyalty.rules.activity import Activity, Review, Survey
 from services.loyalty.rules.base import Base, Cap, DateRule, FactRule, LineFilter, OrderRule, Rule
-from services.loyalty.rules.dates import Anniversary, Birthday
 from services.loyalty.rules.first_order import FirstOrder
-from services.loyalty.rules.multiplier import Multiplier
-from services.loyalty.rules.profile import Newsletter, Profile
-from services.loyalty.rules.spend import Spend
 
-RULES: tuple[type[Rule], ...] = (
-    Spend,
-    Multiplier,
-    FirstOrder,
-    Activity,
-    Review,
-    Survey,
-    Profile,
-    Newsletter,
-    Birthday,
-    Anniversary,
+FILES = (
+    "spend",
+    "multiplier",
+    "first_order",
+    "activity",
+    "profile",
+    "dates",
 )
+
+
+def _rules_in(file: str) -> list[type[Rule]]:
+    """The rules that a file defines, in the order in which they stand there."""
+    module = import_module(f"{__name__}.{file}")
+    found = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
+    return [each for each in found if issubclass(each, Rule)]
+
+
+RULES: tuple[type[Rule], ...] = tuple(rule for file in FILES for rule in _rules_in(file))
 
 if TYPE_CHECKING:
     AnyRule = Rule

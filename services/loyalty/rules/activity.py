@@ -41,6 +41,12 @@ class Review(Activity, frozen=True, kw_only=True, tag="review"):
     bonus: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 0
     cap: Cap | None = Cap(times=3, per="day")
 
+    words: ClassVar[Mapping[str, str]] = {
+        "en": "Points for a review",
+        "es": "Puntos por una reseña",
+        "pt": "Pontos por uma avaliação",
+    }
+
     def earns(self, fact: Any, context: Context) -> int:
         """The photo is the property `photo`."""
         earned = super().earns(fact, context)
@@ -52,3 +58,9 @@ class Survey(Activity, frozen=True, kw_only=True, tag="survey"):
 
     event: Word = "survey"
     cap: Cap | None = Cap(times=1, per="day")
+
+    words: ClassVar[Mapping[str, str]] = {
+        "en": "Points for a survey",
+        "es": "Puntos por una encuesta",
+        "pt": "Pontos por uma pesquisa",
+    }

@@ -65,7 +65,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Conditions: a window of time, tiers, segments. Of the rules with the same `group` that bring anything only the one
     of the highest `priority` counts, the earlier one where they are equal. `cap` limits it for each member; `texts`
-    say by language what a member reads of it in the history.
+    say by language what a member reads of it in the history, where `words`, our own, will not do.
     """
 
     name: Word = ""
@@ -79,6 +79,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     texts: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     on: ClassVar[tuple[type[Fact], ...]] = ()
+    words: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         """A rule without a name goes by its kind."""

@@ -1,6 +1,7 @@
 """Points on days that come every year: the birthday, the anniversary of joining."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -13,6 +14,12 @@ class Birthday(DateRule, frozen=True, kw_only=True, tag="birthday"):
     """Points on the birthday, once a calendar year, if it has been known for `wait_days`."""
 
     wait_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 30
+
+    words: ClassVar[Mapping[str, str]] = {
+        "en": "Birthday points",
+        "es": "Puntos de cumpleaños",
+        "pt": "Pontos de aniversário",
+    }
 
     def date_of(self, member: Member, zone: str) -> str:
         """As the profile has it."""
@@ -27,6 +34,12 @@ class Birthday(DateRule, frozen=True, kw_only=True, tag="birthday"):
 
 class Anniversary(DateRule, frozen=True, kw_only=True, tag="anniversary"):
     """Points on the day on which the member joined, from the first year on."""
+
+    words: ClassVar[Mapping[str, str]] = {
+        "en": "Points for another year together",
+        "es": "Puntos por otro año juntos",
+        "pt": "Pontos por mais um ano juntos",
+    }
 
     def date_of(self, member: Member, zone: str) -> str:
         """The local day of joining."""

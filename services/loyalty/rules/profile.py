@@ -1,5 +1,6 @@
 """Points for telling about oneself: a complete profile, the newsletter."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from services.loyalty.records import Context
@@ -17,6 +18,11 @@ class Profile(FactRule, frozen=True, kw_only=True, tag="profile"):
     cap: Cap | None = Cap(times=1)
 
     on: ClassVar[tuple[type[Fact], ...]] = (ProfileUpdated,)
+    words: ClassVar[Mapping[str, str]] = {
+        "en": "Points for a complete profile",
+        "es": "Puntos por completar tu perfil",
+        "pt": "Pontos por completar seu perfil",
+    }
 
     def __post_init__(self) -> None:
         """Raises ValueError for a field that profiles do not have."""
@@ -43,6 +49,11 @@ class Newsletter(FactRule, frozen=True, kw_only=True, tag="newsletter"):
     cap: Cap | None = Cap(times=1)
 
     on: ClassVar[tuple[type[Fact], ...]] = (ConsentChanged,)
+    words: ClassVar[Mapping[str, str]] = {
+        "en": "Points for subscribing",
+        "es": "Puntos por suscribirte",
+        "pt": "Pontos por assinar a newsletter",
+    }
 
     def earns(self, fact: Any, context: Context) -> int:
         """All of it or nothing."""
