@@ -1,6 +1,7 @@
 """Handing over: claim in one transaction, call the channel outside any, record in a second one."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from shared.db.base import Query
 from shared.errors import Unavailable
 from shared.events.base import NAMESPACE
 from shared.observe import METRICS
+from shared.settings import Settings
 from shared.work import Judge
 from shared.workset import Due
 
@@ -35,7 +37,7 @@ _message, _parked = tables.message, tables.kernel.parked
 _waits = exists().where(_parked.c.account == _message.c.account, _parked.c.customer == _message.c.customer)
 CLAIMED = Query(
     select(*_message.columns)
-    .where(_message.c.state == MessageState.CLAIMED.value, ~_waits)
+    .where(_message.c.state == MessageState.CLAIMED.value, _message.c.channel == bindparam("by_channel"), ~_waits)
     .order_by(_message.c.claimed_at, _message.c.valid_until, _message.c.id)
     .limit(bindparam("most"))
 )
@@ -49,14 +51,14 @@ KEY = Query(select(tables.house.c.key))
 
 
 class HandOver:
-    """Sends what is claimed; what was being handed over when a process died is looked up or becomes unknown."""
+    """Sends what is claimed, each message by its channel; what was under way when a process died is settled."""
 
-    def __init__(self, running: "Running") -> None:
+    def __init__(self, running: "Running", channels: Mapping[str, Callable[[Settings], Channel]] = CHANNELS) -> None:
         self._running = running
         self._db = running.db
         service = replace(running.service, timers={HAND_OVER: look_again, SETTLE: settle})
         self._judge = Judge(service, running.writer)
-        self._channel: Channel = CHANNELS["email"](running.settings)
+        self._channels = {name: make(running.settings) for name, make in channels.items()}
         self._bureau: Bureau | None = None
         self._unrecorded: list[Due] = []
         self._looked_at = float("-inf")
@@ -67,20 +69,24 @@ class HandOver:
         await self._record()
         moved = await self._settle_lost() + await self._shred()
         handed = await self._claim()
+        for name in self._channels.keys() - {one.message.channel for one in handed}:
+            await self._channels[name].close()
         if not handed:
-            await self._channel.close()
             return moved
         outcomes = await asyncio.gather(*(self._send(one) for one in handed))
         self._unrecorded = [self._settled(one.message, outcome) for one, outcome in zip(handed, outcomes, strict=True)]
-        for outcome in outcomes:
-            METRICS.messages.labels(self._channel.name, outcome.fate.value).inc()
+        for one, outcome in zip(handed, outcomes, strict=True):
+            METRICS.messages.labels(one.message.channel, outcome.fate.value).inc()
         await self._record()
         return moved + len(handed)
 
     async def _claim(self) -> list[Handed]:
         """Take a last look at the next messages and write down that their bytes are about to go out."""
+        found: list[Message] = []
         async with self._db.read() as reader:
-            found = [tables.message_row(*row) for row in await reader.fetch(CLAIMED, most=self._channel.at_once)]
+            for name, channel in self._channels.items():
+                rows = await reader.fetch(CLAIMED, by_channel=name, most=channel.at_once)
+                found += [tables.message_row(*row) for row in rows]
         if not found:
             return []
         async with self._db.write() as tx:
@@ -99,7 +105,7 @@ class HandOver:
             log.warning("render_error", template=step, version=version, fault=str(fault))
             return Outcome(Fate.REFUSED, f"render_error: {fault}")
         try:
-            return await self._channel.send(letter)
+            return await self._channels[handed.message.channel].send(letter)
         except Exception as fault:
             log.exception("hand_over_failed", message=handed.message.id)
             return Outcome(Fate.UNKNOWN, f"our code failed while handing over: {type(fault).__name__}")
@@ -137,7 +143,7 @@ class HandOver:
         return len(lost)
 
     async def _find(self, message: Message) -> Outcome:
-        found = await self._channel.find(message.id)
+        found = await self._channels[message.channel].find(message.id)
         return found or Outcome(Fate.UNKNOWN, "we stopped while handing over")
 
     def _settled(self, message: Message, outcome: Outcome) -> Due:
@@ -149,11 +155,11 @@ class HandOver:
         return _due(SETTLE, message, self._running.clock.now(), payload)
 
     async def _shred(self) -> int:
-        """Remove letters of erased customers from where the channel keeps them."""
+        """Remove letters of erased customers from where their channels keep them."""
         async with self._db.read() as reader:
             rows = [Shred(*row) for row in await reader.fetch(SHREDS)]
         for row in rows:
-            await self._channel.forget(row.message)
+            await self._channels[row.channel].forget(row.message)
         if rows:
             async with self._db.write() as tx:
                 await tx.delete_by_keys(tables.shred, [(row.account, row.message) for row in rows])

@@ -1,16 +1,20 @@
 """What becomes of a mail when the server refuses, stalls or goes away, and when we die at any point on the way."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Table, select, update
 
 from services.notifications import tables
+from services.notifications.channels import Channel
+from services.notifications.channels.maildir import MaildirChannel
 from services.notifications.outgoing import HandOver
 from services.notifications.service import notifications
 from shared.events.ingest import CustomerErased
 from shared.running import Running
+from shared.settings import Settings
 from tests.notifications.office import Office
 from tests.notifications.some import after, consent, filled, lapsed, paid, placed, profile, told
 from tests.real.smtp import Act, SmtpServer
@@ -283,6 +287,30 @@ async def test_two_who_hand_over_at_once_send_each_mail_once(office: Office) -> 
     assert sum(moved) == 4
     assert len(office.letters) == 4
     await office.is_balanced()
+
+
+async def test_a_message_goes_out_by_its_own_channel_and_is_forgotten_there(office: Office) -> None:
+    world, running = office.world, office.world.of("notifications")
+    folders = {name: world.settings.data_dir / name for name in ("email", "pigeon")}
+    by_pigeon = HandOver(running, {name: partial(_maildir, folder) for name, folder in folders.items()})
+    for number in range(3):
+        await world.publish(paid(f"ord_{number}"))
+    await _claimed_all(office, 3)
+    one = (await office.get("/v1/messages?state=claimed"))["data"][0]["id"]
+    async with running.db.write() as tx:
+        await tx.execute(update(tables.message).where(tables.message.c.id == one).values(channel="pigeon"))
+    assert await by_pigeon.step() == 3
+    assert [path.stem for path in (folders["pigeon"] / "new").iterdir()] == [one]
+    assert len(list((folders["email"] / "new").iterdir())) == 2
+    async with running.db.write() as tx:
+        await tx.insert_many(tables.shred, [("acc_1", one, "pigeon")])
+    assert await by_pigeon.step() == 1
+    assert list((folders["pigeon"] / "new").iterdir()) == []
+    await office.is_balanced()
+
+
+def _maildir(folder: Path, _settings: Settings) -> Channel:
+    return MaildirChannel(folder)
 
 
 async def _claimed_all(office: Office, number: int) -> None:
