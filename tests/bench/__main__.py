@@ -44,7 +44,8 @@ async def _measured(names: list[str], servers: Servers) -> list[Figure]:
     for name in names:
         found = await PARTS[name](servers)
         for each in found:
-            print(f"{each.figure} [{each.mode}]: {each.value:,g} {each.unit}, ratio {each.ratio:g}", flush=True)
+            ratio = "" if each.ratio is None else f", ratio {each.ratio:g}"
+            print(f"{each.figure} [{each.mode}]: {each.value:,g} {each.unit}{ratio}", flush=True)
         figures += found
     return figures
 

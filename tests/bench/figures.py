@@ -10,21 +10,24 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One measured figure; `ratio` is value / limit, `floor` what it must reach (or stay under)."""
+    """One measured figure; `ratio` is value / limit, `floor` what it must reach (or stay under).
+
+    Where nothing was measured to hold it against, limit and ratio are None.
+    """
 
     figure: str
     mode: str
     value: float
     unit: str
-    limit: float
-    ratio: float
+    limit: float | None
+    ratio: float | None
     floor: float | None = None
     lower_is_better: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether the ratio keeps its floor."""
-        if self.floor is None:
+        if self.floor is None or self.ratio is None:
             return True
         return self.ratio <= self.floor if self.lower_is_better else self.ratio >= self.floor
 
@@ -51,10 +54,12 @@ def figure(
     )
 
 
-def reported(name: str, mode: str, unit: str, value: float) -> Figure:
+def reported(name: str, mode: str, unit: str, value: float, *, lower_is_better: bool = True) -> Figure:
     """A figure that has no limit: reported as it is."""
     shown = round(value, 2)
-    return Figure(figure=name, mode=mode, unit=unit, value=shown, limit=shown, ratio=1.0, lower_is_better=True)
+    return Figure(
+        figure=name, mode=mode, unit=unit, value=shown, limit=None, ratio=None, lower_is_better=lower_is_better
+    )
 
 
 def replaced(figures: Sequence[Figure]) -> list[Figure]:
@@ -75,7 +80,7 @@ def write(figures: Sequence[Figure], machine: str) -> None:
         f"medians of alternating rounds. Machine: {machine}.",
         "`python -m tests.bench <part>` renews the rows of one part.",
         "",
-        "A figure whose limit is its own value has no limit to be held against: it is reported as it is. The floors of",
+        "A figure without a limit has nothing to be held against: it is reported as it is. The floors of",
         "the batch gain (PostgreSQL 15, SQLite 4) stand well under the first measured ceiling (22 to 37, 12 to 17): a",
         "batch saves its commit and its round trips, and falls below them only where work for each batch has become",
         "work for each fact.",
@@ -90,6 +95,6 @@ def write(figures: Sequence[Figure], machine: str) -> None:
 def _line(each: Figure) -> str:
     sign = "≤" if each.lower_is_better else "≥"
     floor = "" if each.floor is None else f"{sign} {each.floor:g}{'' if each.holds else ' (missed)'}"
-    return (
-        f"| {each.figure} | {each.mode} | {each.value:,g} | {each.unit} | {each.limit:,g} | {each.ratio:g} | {floor} |"
-    )
+    limit = "" if each.limit is None else f"{each.limit:,g}"
+    ratio = "" if each.ratio is None else f"{each.ratio:g}"
+    return f"| {each.figure} | {each.mode} | {each.value:,g} | {each.unit} | {limit} | {ratio} | {floor} |"

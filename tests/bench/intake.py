@@ -89,7 +89,7 @@ def _figures(mode: str, rounds: list[tuple[float, float, float]], limits: list[f
     rate, python, database = (statistics.median(values) for values in zip(*rounds, strict=True))
     per_delivery = reported("intake: Python CPU per delivery", mode, "µs", python)
     if not limits:
-        return [reported("intake: deliveries/s", mode, "deliveries/s", rate), per_delivery]
+        return [reported("intake: deliveries/s", mode, "deliveries/s", rate, lower_is_better=False), per_delivery]
     pairs = [(each, limit) for (each, _, _), limit in zip(rounds, limits, strict=True)]
     return [
         figure("intake: deliveries/s / COPY of the same rows", mode, "deliveries/s", pairs, floor=0.15),
