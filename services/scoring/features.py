@@ -50,7 +50,7 @@ class Habit(msgspec.Struct, frozen=True, gc=False):
     @property
     def repeats(self) -> int:
         """Occasions after the first (x)."""
-        return max(self.occasions - 1, 0)
+        return self.occasions - 1 if self.occasions else 0
 
     @property
     def span(self) -> int:
@@ -64,7 +64,10 @@ class Habit(msgspec.Struct, frozen=True, gc=False):
     @property
     def purse(self) -> Purse:
         """Spend in the currency of the latest purchase."""
-        return next((one for one in self.purses if one.currency == self.currency), Purse(self.currency, 0, 0, 0))
+        for one in self.purses:
+            if one.currency == self.currency:
+                return one
+        return Purse(self.currency, 0, 0, 0)
 
 
 NOBODY = Habit()
@@ -100,28 +103,39 @@ def add(habit: Habit, purchase: Purchase) -> Habit:
     """The habit with one more purchase, which is not earlier than the latest day so far."""
     if not purchase.counts:
         return habit
-    opening = not habit.occasions
-    latest = opening or (purchase.day, purchase.order) > (habit.last_day, habit.last_order)
+    if not habit.occasions:
+        return _first(purchase)
+    day, latest = purchase.day, (purchase.day, purchase.order) > (habit.last_day, habit.last_order)
+    newest = purchase if latest else habit
     return Habit(
-        first_day=purchase.day if opening else habit.first_day,
-        last_day=purchase.day,
-        occasions=habit.occasions + (opening or purchase.day > habit.last_day),
-        orders=habit.orders + 1,
-        last_order=purchase.order if latest else habit.last_order,
-        store=purchase.store if latest else habit.store,
-        zone=purchase.zone if latest else habit.zone,
-        currency=purchase.currency if latest else habit.currency,
-        purses=_paid(habit.purses, purchase),
+        habit.first_day,
+        day,
+        habit.occasions + (day > habit.last_day),
+        habit.orders + 1,
+        purchase.order if latest else habit.last_order,
+        newest.store,
+        newest.zone,
+        newest.currency,
+        _paid(habit.purses, purchase),
     )
+
+
+def _first(purchase: Purchase) -> Habit:
+    day, of = purchase.day, (purchase.store, purchase.zone, purchase.currency)
+    return Habit(day, day, 1, 1, purchase.order, *of, _paid((), purchase))
 
 
 def _paid(purses: tuple[Purse, ...], purchase: Purchase) -> tuple[Purse, ...]:
     if not purchase.value:
         return purses
-    mine = next((one for one in purses if one.currency == purchase.currency), Purse(purchase.currency, 0, 0, 0))
-    days = mine.days + (purchase.day > mine.last_day)
-    grown = Purse(mine.currency, days, mine.total + purchase.value, purchase.day)
-    return tuple(sorted((*(one for one in purses if one is not mine), grown), key=lambda one: one.currency))
+    for at, mine in enumerate(purses):
+        if mine.currency == purchase.currency:
+            grown = Purse(
+                mine.currency, mine.days + (purchase.day > mine.last_day), mine.total + purchase.value, purchase.day
+            )
+            return (*purses[:at], grown, *purses[at + 1 :])
+    new = Purse(purchase.currency, 1, purchase.value, purchase.day)
+    return tuple(sorted((*purses, new), key=lambda one: one.currency))
 
 
 def fold(purchases: Iterable[Purchase]) -> Habit:

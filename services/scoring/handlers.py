@@ -90,7 +90,8 @@ def _moved(desk: Desk, members: list[Member]) -> list[Member]:
     served, zones = desk.model(desk.work.account), {member.zone for member in members}
     today = {zone: local_day(desk.now, zone) for zone in zones}
     habits = [member.habit for member in members]
-    who = Crowd(*np.array([served.history(one, today[one.zone]) for one in habits], dtype=float).T)
+    rows = [msgspec.structs.astuple(served.history(one, today[one.zone])) for one in habits]
+    who = Crowd(*np.array(rows, dtype=float).T)
     left = remaining_many(served.forecast, who).tolist()
     stands = [
         segment_of(habit, share, served.cuts, today[habit.zone], Segment(member.segment))

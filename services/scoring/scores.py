@@ -1,28 +1,38 @@
 """A customer's scores at a day, each with the reasons for it, as a pure function of habit, model and day."""
 
-from math import log
+from bisect import bisect_left
+from functools import cached_property, lru_cache
+from math import inf, log
 
 import msgspec
 
-from services.scoring.features import Habit
+from services.scoring.features import Habit, Purse
 from services.scoring.models.buying import BG, MBG, BuyingModel
 from services.scoring.models.cards import Status, prior_purse, prior_rhythm
-from services.scoring.models.forecast import Correction, Forecast, History
+from services.scoring.models.forecast import Correction, Forecast, History, Outlook
 from services.scoring.models.spending import GammaGamma
 
 HORIZONS = (30, 90, 180)
 FAR = 365
 RISK_HORIZON = 90
 YEAR = 365.0
-_NAMES = tuple(str(days) for days in HORIZONS)
+_NEAR, _RISK, _LATE = (str(days) for days in HORIZONS)
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True, dict=True):
     """What lifetime value is reckoned with: days ahead, discount a year, and the share of net that is profit."""
 
     horizon: int = FAR
     discount: float = 0.1
     margin: float = 1.0
+
+    @cached_property
+    def rate(self) -> float:
+        """The discount a day, continuously compounded."""
+        return log(1.0 + self.discount) / YEAR
+
+
+_TERMS = Terms()
 
 
 class Cuts(msgspec.Struct, frozen=True):
@@ -34,7 +44,14 @@ class Cuts(msgspec.Struct, frozen=True):
     vip: dict[str, int] = {}
 
 
-class Served(msgspec.Struct, frozen=True):
+@lru_cache(maxsize=64)
+def _forecast(kind: str, rhythm: tuple[float, ...], corrections: tuple[Correction, ...]) -> Forecast:
+    """One for all who read the same model from the database, since it remembers."""
+    model = BG if kind == BG.name else MBG
+    return Forecast(model(*rhythm) if rhythm else prior_rhythm(model), corrections)
+
+
+class Served(msgspec.Struct, frozen=True, dict=True):
     """The model in force for an account: parameters of rhythm (r, alpha, a, b in days) and of purses (p, q, v)."""
 
     version: int = 0
@@ -50,33 +67,76 @@ class Served(msgspec.Struct, frozen=True):
     @property
     def buying(self) -> BuyingModel:
         """The buying model; the prior's before any fit."""
-        model = BG if self.kind == BG.name else MBG
-        return model(*self.rhythm) if self.rhythm else prior_rhythm(model)
+        return self.forecast.model
 
-    @property
+    @cached_property
     def forecast(self) -> Forecast:
         """The buying model as it is served."""
-        return Forecast(self.buying, self.corrections)
+        return _forecast(self.kind, self.rhythm, self.corrections)
+
+    @cached_property
+    def _spending(self) -> dict[str, GammaGamma]:
+        return {currency: GammaGamma(*found) for currency, found in self.purses.items()}
+
+    @cached_property
+    def learned_over(self) -> int | None:
+        """Days after which the forecasts had matured that the churn risk's correction was learned from."""
+        correction = self.forecast.correction(RISK_HORIZON)
+        return None if correction is None else correction.matured
 
     def history(self, habit: Habit, today: int) -> History:
         """A habit as the forecast sees it."""
-        wealth = sum(one.total / unit for one in habit.purses if (unit := self.units.get(one.currency)))
-        return History(habit.repeats, habit.span, habit.age(today), wealth)
+        wealth, first, last, units = 0.0, habit.first_day, habit.last_day, self.units
+        for purse in habit.purses:
+            if purse.currency in units:
+                wealth += purse.total / units[purse.currency]
+        return History(habit.repeats, last - first, max(today, last) - first, wealth)
 
     def spending(self, currency: str) -> GammaGamma | None:
         """The order values in a currency; None when nothing was ever paid in it."""
-        found = self.purses.get(currency)
-        return GammaGamma(*found) if found else None
+        return self._spending.get(currency)
 
 
-class Reason(msgspec.Struct, frozen=True):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """Why a score is what it is: a stable code and the numbers that its sentence needs."""
 
     code: str
     numbers: dict[str, float | int | None]
 
 
-class Scores(msgspec.Struct, frozen=True):
+class Grounds(msgspec.Struct, frozen=True, gc=False):
+    """What the scores of a customer were made of, and over how many days their correction was learned."""
+
+    history: History
+    seen: Outlook
+    learned_over: int | None
+    purse: Purse
+    purses: GammaGamma | None
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """The log-odds of having dropped out split in two, their correction, and whose mean the order value is."""
+        history, view, purse = self.history, self.seen.view, self.purse
+        x, days = history.x, history.age - history.t_x
+        gap = round(history.t_x / x, 1) if x else None
+        reasons = [Reason("silence", {"days": days, "usual_gap": gap, "log_odds": view.silence})]
+        if view.drop_out > -inf:
+            reasons.append(Reason("drop_out_habit", {"purchases": x + 1, "log_odds": view.drop_out}))
+        if self.learned_over is not None:
+            learned: dict[str, float | int | None] = {
+                "plain": view.plain[1],
+                "corrected": self.seen.risks[1],
+                "days": self.learned_over,
+            }
+            reasons.append(Reason("experience", learned))
+        if purse.days and self.purses:
+            own, shop = round(purse.total / purse.days), round(self.purses.shop_mean)
+            trust = self.purses.trust(purse.days)
+            reasons.append(Reason("own_order_value", {"own_mean": own, "shop_mean": shop, "weight": trust}))
+        return tuple(reasons)
+
+
+class Scores(msgspec.Struct, frozen=True, gc=False):
     """Everything served about one customer at the shop-local day `as_of` (ordinal); money in minor units."""
 
     as_of: int
@@ -90,45 +150,49 @@ class Scores(msgspec.Struct, frozen=True):
     currency: str
     if_bought_today: float
     rfm: tuple[int, int, int] | None
-    reasons: tuple[Reason, ...]
+    grounds: Grounds
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why, put together when somebody asks."""
+        return self.grounds.reasons
 
 
-def score(habit: Habit, served: Served, today: int, terms: Terms | None = None) -> Scores | None:
+def score(habit: Habit, served: Served, today: int, terms: Terms = _TERMS) -> Scores | None:
     """All scores of a customer; None for who never bought, of whom a buying model knows nothing."""
     if not habit.occasions:
         return None
-    terms = terms or Terms()
-    forecast, purses = served.forecast, served.spending(habit.currency) or _own_purse(habit)
-    history = served.history(habit, today)
-    value = purses.expected_value(habit.purse.days, habit.purse.total) if purses else None
-    seen = forecast.outlook(history, HORIZONS, terms.horizon, log(1.0 + terms.discount) / YEAR)
+    purse, history, forecast = habit.purse, served.history(habit, today), served.forecast
+    purses = served.spending(habit.currency) or _own_purse(purse)
+    value = purses.expected_value(purse.days, purse.total) if purses else None
+    seen = forecast.outlook(history, HORIZONS, terms.horizon, terms.rate)
+    near, risk, late = seen.risks
+    soon, later, latest = seen.orders
     return Scores(
-        as_of=today,
-        status=served.status,
-        model=served.version,
-        p_no_purchase=dict(zip(_NAMES, seen.risks, strict=True)),
-        p_alive=forecast.model.p_alive(*history[:3]),
-        expected_orders=dict(zip(_NAMES, seen.orders, strict=True)),
-        order_value=None if value is None else round(value),
-        clv=None if value is None else round(value * terms.margin * seen.discounted),
-        currency=habit.currency,
-        if_bought_today=if_bought(history, forecast, anew=habit.last_day < today),
-        rfm=rfm(habit, served.cuts, today),
-        reasons=tuple(_reasons(habit, forecast, history, purses, seen.risks[1])),
+        today,
+        served.status,
+        served.version,
+        {_NEAR: near, _RISK: risk, _LATE: late},
+        seen.view.p_alive,
+        {_NEAR: soon, _RISK: later, _LATE: latest},
+        None if value is None else round(value),
+        None if value is None else round(value * terms.margin * seen.discounted),
+        habit.currency,
+        if_bought(history, forecast) if habit.last_day < today else risk,
+        _quintiles(served.cuts, history.age - history.t_x, habit.occasions, purse),
+        Grounds(history, seen, served.learned_over, purse, purses),
     )
 
 
-def _own_purse(habit: Habit) -> GammaGamma | None:
+def _own_purse(purse: Purse) -> GammaGamma | None:
     """Before any fit, a customer's own mean is all that is known of the shop's."""
-    purse = habit.purse
     return prior_purse(purse.total / purse.days) if purse.days else None
 
 
-def if_bought(history: History, forecast: Forecast, *, anew: bool) -> float:
+def if_bought(history: History, forecast: Forecast) -> float:
     """Her churn risk, had she bought today for as much as usual: what a successful message is worth."""
-    repeats, _, age, wealth = history
-    grown = wealth + wealth / (repeats + 1) if anew else wealth
-    return forecast.p_no_purchase(History(repeats + anew, age, age, grown), RISK_HORIZON)
+    bought, age, wealth = history.x + 1, history.age, history.wealth
+    return forecast.p_no_purchase(History(bought, age, age, wealth + wealth / bought), RISK_HORIZON)
 
 
 def churn_risk(habit: Habit, served: Served, today: int) -> float:
@@ -136,49 +200,18 @@ def churn_risk(habit: Habit, served: Served, today: int) -> float:
     return served.forecast.p_no_purchase(served.history(habit, today), RISK_HORIZON)
 
 
-def _reasons(
-    habit: Habit, forecast: Forecast, history: History, purses: GammaGamma | None, risk: float
-) -> list[Reason]:
-    """The log-odds of having dropped out split exactly in two, their correction, and whose mean the order value is."""
-    x, span, age = habit.repeats, habit.span, round(history.age)
-    model = forecast.model
-    silence: dict[str, float | int | None] = {
-        "days": age - span,
-        "usual_gap": round(span / x, 1) if x else None,
-        "log_odds": model.silence(x, span, age),
-    }
-    reasons = [Reason("silence", silence)]
-    if x + model.chances:
-        reasons.append(Reason("drop_out_habit", {"purchases": x + 1, "log_odds": model.drop_out_habit(x)}))
-    correction = forecast.correction(RISK_HORIZON)
-    if correction is not None:
-        plain = model.p_no_purchase(x, span, age, RISK_HORIZON)
-        learned: dict[str, float | int | None] = {"plain": plain, "corrected": risk, "days": correction.matured}
-        reasons.append(Reason("experience", learned))
-    if habit.purse.days and purses:
-        own = round(habit.purse.total / habit.purse.days)
-        trust: dict[str, float | int | None] = {
-            "own_mean": own,
-            "shop_mean": round(purses.shop_mean),
-            "weight": purses.trust(habit.purse.days),
-        }
-        reasons.append(Reason("own_order_value", trust))
-    return reasons
-
-
 def rfm(habit: Habit, cuts: Cuts, today: int) -> tuple[int, int, int] | None:
     """Quintiles 1 (worst) to 5 of recency, frequency and spend; None before cut-points are known."""
-    spend = cuts.spend.get(habit.currency)
+    return _quintiles(cuts, habit.age(today) - habit.span, habit.occasions, habit.purse)
+
+
+def _quintiles(cuts: Cuts, silent: float, occasions: int, purse: Purse) -> tuple[int, int, int] | None:
+    """By the number of cut-points that lie below a value: equal values always share a quintile."""
+    spend = cuts.spend.get(purse.currency)
     if not cuts.recency or not spend:
         return None
-    silent = habit.age(today) - habit.span
     return (
-        5 - _above(cuts.recency, silent),
-        1 + _above(cuts.frequency, habit.occasions),
-        1 + _above(spend, habit.purse.total),
+        5 - bisect_left(cuts.recency, silent),
+        1 + bisect_left(cuts.frequency, occasions),
+        1 + bisect_left(spend, purse.total),
     )
-
-
-def _above(cuts: tuple[float, ...], value: float) -> int:
-    """How many cut-points lie below a value: equal values always share a quintile."""
-    return sum(cut < value for cut in cuts)

@@ -5,7 +5,7 @@ from enum import StrEnum
 import numpy as np
 
 from services.scoring.features import Habit
-from services.scoring.models.forecast import Crowd, Forecast
+from services.scoring.models.forecast import Crowd, Forecast, History
 from services.scoring.models.histories import Column
 from services.scoring.scores import RISK_HORIZON, Cuts, Served
 
@@ -45,7 +45,7 @@ _VIP_STAYS = 0.8
 def remaining(served: Served, habit: Habit, today: int) -> float:
     """Her chance to buy within 90 days as a share of what it was right after her last purchase; falls with silence."""
     forecast, now = served.forecast, served.history(habit, today)
-    then = 1.0 - forecast.p_no_purchase(now._replace(age=now.t_x), RISK_HORIZON)
+    then = 1.0 - forecast.p_no_purchase(History(now.x, now.t_x, now.t_x, now.wealth), RISK_HORIZON)
     return (1.0 - forecast.p_no_purchase(now, RISK_HORIZON)) / then if then > 0.0 else 0.0
 
 

@@ -33,7 +33,8 @@ corrections = st.builds(
 )
 forecasts = st.lists(corrections, min_size=1, max_size=4).map(
     lambda some: Forecast(
-        MODEL, [msgspec.structs.replace(one, horizon=30 * 3**at, matured=30 * 3**at) for at, one in enumerate(some)]
+        MODEL,
+        tuple(msgspec.structs.replace(one, horizon=30 * 3**at, matured=30 * 3**at) for at, one in enumerate(some)),
     )
 )
 histories = st.tuples(
@@ -43,7 +44,7 @@ histories = st.tuples(
 
 @given(forecasts, histories)
 def test_every_answer_is_finite_in_range_and_the_same_alone_as_among_many(forecast: Forecast, who: History) -> None:
-    crowd = Crowd(*np.array([who], dtype=float).T)
+    crowd = Crowd(*np.array([msgspec.structs.astuple(who)], dtype=float).T)
     before = (1.0, 0.0)
     for horizon in (1, 30, 60, 90, 365, 3000):
         risk, orders = forecast.p_no_purchase(who, horizon), forecast.expected_orders(who, horizon)
@@ -65,7 +66,8 @@ def test_every_answer_is_finite_in_range_and_the_same_alone_as_among_many(foreca
 
 @given(forecasts, histories)
 def test_silence_alone_raises_risk(forecast: Forecast, who: History) -> None:
-    later = [forecast.p_no_purchase(who._replace(age=who.age + days), 90) for days in range(0, 2000, 100)]
+    older = [msgspec.structs.replace(who, age=who.age + days) for days in range(0, 2000, 100)]
+    later = [forecast.p_no_purchase(one, 90) for one in older]
     assert all(one <= other + 1e-12 for one, other in pairwise(later))
 
 

@@ -55,7 +55,7 @@ class BuyingModel:
 
     def silence(self, x: float, t_x: float, age: float) -> float:
         """What the silence since the last purchase adds to those log-odds, measured at her own rhythm."""
-        return (self.r + x) * log((self.alpha + age) / (self.alpha + t_x))
+        return (self.r + x) * log1p((age - t_x) / (self.alpha + t_x))
 
     def p_alive(self, x: float, t_x: float, age: float) -> float:
         """Probability of not having dropped out yet; a side figure, not the churn risk."""
@@ -64,11 +64,11 @@ class BuyingModel:
 
     def p_no_purchase(self, x: float, t_x: float, age: float, horizon: float) -> float:
         """Probability of no purchase in the next horizon: dropped out, or alive and silent. This is the churn risk."""
-        return 1.0 + self.p_alive(x, t_x, age) * self.quiet(x, age, horizon)
+        return 1.0 - self.p_alive(x, t_x, age) * self.back_if_alive(x, age, horizon)
 
-    def quiet(self, x: float, age: float, horizon: float) -> float:
-        """Minus the probability that somebody who is still there buys in the next horizon."""
-        return expm1(-(self.r + x) * log1p(horizon / (self.alpha + age)))
+    def back_if_alive(self, x: float, age: float, horizon: float) -> float:
+        """Probability that somebody who is still there buys in the next horizon."""
+        return -expm1(-(self.r + x) * log1p(horizon / (self.alpha + age)))
 
     def expected_orders(self, x: float, t_x: float, age: float, horizon: float) -> float:
         """Expected purchases in the next horizon."""
@@ -87,22 +87,29 @@ class BuyingModel:
         """`p_alive` of many customers at once."""
         survived = x + self.chances
         with np.errstate(over="ignore"):
-            odds = np.exp((self.r + x) * np.log((self.alpha + age) / (self.alpha + t_x)))
+            odds = np.exp((self.r + x) * np.log1p((age - t_x) / (self.alpha + t_x)))
             odds *= np.where(survived > 0, self.a / (self.b + np.maximum(survived, 1.0) - 1.0), 0.0)
         return np.asarray(1.0 / (1.0 + odds))
 
     def p_no_purchase_many(self, x: Column, t_x: Column, age: Column, horizon: float) -> Column:
         """`p_no_purchase` of many customers at once."""
-        quiet = np.expm1(-(self.r + x) * np.log1p(horizon / (self.alpha + age)))
-        return np.asarray(1.0 + self.p_alive_many(x, t_x, age) * quiet)
+        return np.asarray(1.0 - self.p_alive_many(x, t_x, age) * self.back_if_alive_many(x, age, horizon))
+
+    def back_if_alive_many(self, x: Column, age: Column, horizon: float) -> Column:
+        """`back_if_alive` of many customers at once."""
+        return np.asarray(-np.expm1(-(self.r + x) * np.log1p(horizon / (self.alpha + age))))
 
     def expected_orders_many(self, x: Column, t_x: Column, age: Column, horizon: float) -> Column:
-        """`expected_orders` of many customers at once, each distinct (x, age) worked out once."""
+        """`expected_orders` of many customers at once."""
+        return np.asarray(self.p_alive_many(x, t_x, age) * self.orders_if_alive_many(x, age, horizon))
+
+    def orders_if_alive_many(self, x: Column, age: Column, horizon: float) -> Column:
+        """`orders_if_alive` of many customers within one horizon, each distinct (x, age) worked out once."""
         counts, ages, place = distinct_pairs(x, age)
         answers = np.empty(len(counts))
         for rows in np.split(np.arange(len(counts)), np.flatnonzero(np.diff(counts)) + 1) if len(counts) else ():
             answers[rows] = self._reached(float(counts[rows[0]]), horizon / (self.alpha + ages[rows]))
-        return np.asarray(self.p_alive_many(x, t_x, age) * answers[place])
+        return np.asarray(answers[place])
 
     def _reached(self, x: float, spans: Column) -> Column:
         """Of somebody who is still there, in spans of time measured in alpha plus her age."""

@@ -18,10 +18,12 @@ from services.scoring.models.buying import BuyingModel, discounted, steps
 from services.scoring.models.histories import Column
 
 SURE = 1e-9
-"""Nobody is forecast with less doubt than this before a correction."""
+"""Nobody is taken to be gone, nor to come back or not to, with less doubt than this before a correction."""
+REMEMBERED = 16_384
+"""Pairs of x and age, of all shops, of which is remembered what lies ahead: thousands of customers share each."""
 
 
-class History(NamedTuple):
+class History(msgspec.Struct, frozen=True, gc=False):
     """A customer's x, t_x and age, and `wealth`: spend so far in mean order values of her shop."""
 
     x: float
@@ -58,14 +60,6 @@ class Correction(msgspec.Struct, frozen=True):
         blend = [a + share * (b - a) for a, b in zip(mine[2:], others[2:], strict=True)]
         return Correction(self.horizon, self.matured, *blend)
 
-    def shift(self, odds: float, x: float, wealth: float) -> float:
-        """By how much the log-odds of no purchase change."""
-        return self.level + self.stretch * odds + self.purchases * log1p(x) + self.spend * log1p(wealth)
-
-    def more(self, silent: float, wealth: float) -> float:
-        """By which factor orders after the first change."""
-        return exp(self.further + self.further_spend * log1p(wealth) + self.further_silence * log1p(silent))
-
 
 def odds_of(risk: Column) -> Column:
     """Log-odds of a probability of no purchase, never quite sure."""
@@ -78,25 +72,58 @@ def further_orders(risk: Column, orders: Column) -> Column:
     return np.asarray(np.maximum(orders / np.maximum(1.0 - risk, SURE) - 1.0, SURE))
 
 
-class Outlook(NamedTuple):
-    """Of several horizons the probability of no purchase and the expected orders; and the discounted orders of one."""
+class Ahead(msgspec.Struct, frozen=True, gc=False):
+    """Of all who share x and age, if still there: chance to come back and orders by horizon, the worth of one order.
 
-    risks: list[float]
+    The last horizon is the one that orders are discounted over.
+    """
+
+    back: list[float]
     orders: list[float]
+    worth: float
+
+
+Step = tuple[float, float, float, float]
+"""The log-odds of no purchase within a horizon and what spend adds; orders after the first and what it makes of them.
+
+Plain, since every event takes them apart, and a named one takes four times as long.
+"""
+
+
+class View(msgspec.Struct, frozen=True, gc=False):
+    """What all who share x, t_x and age have ahead: the model's own risks and orders, and how either is corrected."""
+
+    p_alive: float
+    drop_out: float
+    """Log-odds of having dropped out right after the last purchase; what silence adds is `silence`."""
+    silence: float
+    plain: tuple[float, ...]
+    orders: tuple[float, ...]
     discounted: float
+    worth: float
+    steps: tuple[Step, ...]
+
+
+class Outlook(msgspec.Struct, frozen=True, gc=False):
+    """P(no purchase) and expected orders by horizon, the discounted orders of one, and what they were seen from."""
+
+    risks: Sequence[float]
+    orders: Sequence[float]
+    discounted: float
+    view: View
 
 
 @lru_cache(maxsize=64)
-def _moments(horizons: tuple[int, ...], far: float) -> Column:
+def _moments(horizons: tuple[float, ...], far: float) -> Column:
     return np.concatenate([np.array(horizons, dtype=float), steps(far)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Forecast:
     """A buying model with its corrections by horizon, shortest first; without any it speaks for itself."""
 
     model: BuyingModel
-    corrections: Sequence[Correction] = ()
+    corrections: tuple[Correction, ...] = ()
 
     def correction(self, horizon: float) -> Correction | None:
         """The one for a horizon, between two horizons by the logarithm of their length."""
@@ -110,64 +137,69 @@ class Forecast:
             before = one
         return before
 
-    def p_no_purchase(self, who: History, horizon: float) -> float:
-        """Probability of no purchase in the next `horizon` days, never above that of a shorter time: the churn risk."""
-        alive = self.model.p_alive(*who[:3])
-        return min(self._risk(who, alive, one) for one in self._up_to(horizon))
+    @lru_cache(maxsize=REMEMBERED)  # noqa: B019 - forecasts are few and live as long as their model is served
+    def _ahead(self, x: float, age: float, horizons: tuple[float, ...], far: float, rate: float) -> Ahead:
+        orders = self.model.orders_if_alive(x, age, _moments(horizons, far)).tolist()
+        near, later = orders[: len(horizons)], orders[len(horizons) :]
+        back = [self.model.back_if_alive(x, age, horizon) for horizon in (*horizons, far)]
+        worth = discounted(later, far, rate) / later[-1] if later[-1] > 0.0 else 0.0
+        return Ahead(back, [*near, later[-1]], worth)
 
-    def _up_to(self, horizon: float) -> list[float]:
-        return [*(one.horizon for one in self.corrections if one.horizon < horizon), horizon]
+    @lru_cache(maxsize=REMEMBERED)  # noqa: B019 - as above
+    def _view(self, x: float, t_x: float, age: float, horizons: tuple[float, ...], far: float, rate: float) -> View:
+        model, ahead = self.model, self._ahead(x, age, horizons, far, rate)
+        alive, silent = model.p_alive(x, t_x, age), log1p(age - t_x)
+        plain = tuple(1.0 - alive * back for back in ahead.back)
+        *orders, late = [alive * many for many in ahead.orders]
+        steps = tuple(
+            (*self._odds(x, alive, horizon, back), *self._further(silent, horizon, many / back))
+            for horizon, back, many in zip((*horizons, far), ahead.back, ahead.orders, strict=True)
+        )
+        drop_out, silence = model.drop_out_habit(x), model.silence(x, t_x, age)
+        return View(alive, drop_out, silence, plain[:-1], tuple(orders), late * ahead.worth, ahead.worth, steps)
 
-    def _risk(self, who: History, alive: float, horizon: float) -> float:
-        plain = 1.0 + alive * self.model.quiet(who.x, who.age, horizon)
+    @lru_cache(maxsize=REMEMBERED)  # noqa: B019 - as above
+    def _chances(self, x: float, t_x: float, age: float, horizon: float) -> tuple[tuple[float, float], ...]:
+        alive = self.model.p_alive(x, t_x, age)
+        return tuple(self._odds(x, alive, one, self.model.back_if_alive(x, age, one)) for one in self._up_to(horizon))
+
+    def _up_to(self, horizon: float) -> tuple[float, ...]:
+        return (*(one.horizon for one in self.corrections if one.horizon < horizon), horizon)
+
+    def _odds(self, x: float, alive: float, horizon: float, back: float) -> tuple[float, float]:
         one = self.correction(horizon)
         if one is None:
-            return plain
-        held = min(max(plain, SURE), 1.0 - SURE)
-        odds = log(held) - log1p(-held)
-        return _share(odds + one.shift(odds, who.x, who.wealth))
+            return 0.0, 0.0
+        comes = max(alive, SURE) * min(max(back, SURE), 1.0 - SURE)
+        return one.level + one.purchases * log1p(x) + (1.0 + one.stretch) * log((1.0 - comes) / comes), one.spend
+
+    def _further(self, silent: float, horizon: float, orders: float) -> tuple[float, float]:
+        one = self.correction(horizon)
+        if one is None:
+            return 0.0, 0.0
+        return max(orders - 1.0, SURE) * exp(one.further + one.further_silence * silent), one.further_spend
+
+    def p_no_purchase(self, who: History, horizon: float) -> float:
+        """Probability of no purchase in the next `horizon` days, never above that of a shorter time: the churn risk."""
+        x, t_x, age = who.x, who.t_x, who.age
+        if not self.corrections:
+            return self.model.p_no_purchase(x, t_x, age, horizon)
+        rich = log1p(who.wealth)
+        return min([_share(odds + spend * rich) for odds, spend in self._chances(x, t_x, age, horizon)])
 
     def expected_orders(self, who: History, horizon: float) -> float:
         """Expected orders in the next `horizon` days, never below those of a shorter time."""
-        until = self._up_to(horizon)
-        alive = self.model.p_alive(*who[:3])
-        plain = (alive * self.model.orders_if_alive(who.x, who.age, np.array(until))).tolist()
-        return self._course(who, alive, until, plain)[1][-1]
+        return self.outlook(who, self._up_to(horizon), horizon, 0.0).orders[-1]
 
-    def _course(
-        self, who: History, alive: float, horizons: Sequence[float], plain: list[float]
-    ) -> tuple[list[float], list[float]]:
-        """Risk and orders of growing horizons, from the model's orders."""
-        risk, most = 1.0, 0.0
-        risks, orders = list[float](), list[float]()
-        for horizon, known in zip(horizons, plain, strict=True):
-            risk = min(risk, self._risk(who, alive, horizon))
-            most = max(most, self._orders(who, alive, horizon, known, risk))
-            risks.append(risk)
-            orders.append(most)
-        return risks, orders
-
-    def _orders(self, who: History, alive: float, horizon: float, plain: float, risk: float) -> float:
-        one = self.correction(horizon)
-        if one is None:
-            return plain
-        back = max(-alive * self.model.quiet(who.x, who.age, horizon), SURE)
-        further = max(plain / back - 1.0, SURE)
-        return (1.0 - risk) * (1.0 + further * one.more(who.age - who.t_x, who.wealth))
-
-    def outlook(self, who: History, horizons: tuple[int, ...], far: float, rate: float) -> Outlook:
+    def outlook(self, who: History, horizons: tuple[float, ...], far: float, rate: float) -> Outlook:
         """All that is served of a customer at once; `horizons` in order, those of corrections among them.
 
         Orders within `far` days count exp(-rate * days until each).
         """
-        alive = self.model.p_alive(*who[:3])
-        plain = (alive * self.model.orders_if_alive(who.x, who.age, _moments(horizons, far))).tolist()
-        near, later = plain[: len(horizons)], plain[len(horizons) :]
-        risks, orders = self._course(who, alive, horizons, near)
-        total = discounted(later, far, rate)
-        if self.corrections and later[-1] > 0.0:
-            total *= self._orders(who, alive, far, later[-1], self._risk(who, alive, far)) / later[-1]
-        return Outlook(risks, orders, total)
+        view = self._view(who.x, who.t_x, who.age, horizons, far, rate)
+        if not self.corrections:
+            return Outlook(view.plain, view.orders, view.discounted, view)
+        return _corrected(view, log1p(who.wealth))
 
     def p_no_purchase_many(self, who: Crowd, horizon: float) -> Column:
         """`p_no_purchase` of many customers at once."""
@@ -178,13 +210,14 @@ class Forecast:
         return risk
 
     def _risk_many(self, who: Crowd, horizon: float) -> Column:
-        plain = self.model.p_no_purchase_many(who.x, who.t_x, who.age, horizon)
         one = self.correction(horizon)
         if one is None:
-            return plain
-        odds = odds_of(plain)
-        shift = one.level + one.stretch * odds + one.purchases * np.log1p(who.x) + one.spend * np.log1p(who.wealth)
-        return np.asarray(1.0 / (1.0 + np.exp(-(odds + shift))))
+            return self.model.p_no_purchase_many(who.x, who.t_x, who.age, horizon)
+        back = self.model.back_if_alive_many(who.x, who.age, horizon)
+        alive = np.maximum(self.model.p_alive_many(who.x, who.t_x, who.age), SURE)
+        comes = alive * np.clip(back, SURE, 1.0 - SURE)
+        odds = one.level + one.purchases * np.log1p(who.x) + (1.0 + one.stretch) * np.log((1.0 - comes) / comes)
+        return np.asarray(1.0 / (1.0 + np.exp(-(odds + one.spend * np.log1p(who.wealth)))))
 
     def expected_orders_many(self, who: Crowd, horizon: float) -> Column:
         """`expected_orders` of many customers at once."""
@@ -195,15 +228,31 @@ class Forecast:
         return orders
 
     def _orders_many(self, who: Crowd, horizon: float) -> Column:
-        plain = self.model.expected_orders_many(who.x, who.t_x, who.age, horizon)
         one = self.correction(horizon)
         if one is None:
-            return plain
-        further = further_orders(self.model.p_no_purchase_many(who.x, who.t_x, who.age, horizon), plain)
+            return self.model.expected_orders_many(who.x, who.t_x, who.age, horizon)
+        back = self.model.back_if_alive_many(who.x, who.age, horizon)
+        further = np.maximum(self.model.orders_if_alive_many(who.x, who.age, horizon) / back - 1.0, SURE)
         silent = np.log1p(who.age - who.t_x)
         further *= np.exp(one.further + one.further_spend * np.log1p(who.wealth) + one.further_silence * silent)
         return np.asarray((1.0 - self.p_no_purchase_many(who, horizon)) * (1.0 + further))
 
 
+def _corrected(view: View, rich: float) -> Outlook:
+    """Written out, since every event comes through here."""
+    least, most, risk, more = 1.0, 0.0, 1.0, 0.0
+    risks, orders = list[float](), list[float]()
+    for odds, spend, further, further_spend in view.steps:
+        moved = odds + spend * rich
+        risk = 1.0 / (1.0 + exp(-moved)) if moved > -700.0 else 0.0
+        more = 1.0 + further * exp(further_spend * rich)
+        least = risk if risk < least else least  # noqa: FURB136 - min and max are slow
+        found = (1.0 - least) * more
+        most = found if found > most else most  # noqa: FURB136
+        risks.append(least)
+        orders.append(most)
+    return Outlook(risks[:-1], orders[:-1], (1.0 - risk) * more * view.worth, view)
+
+
 def _share(odds: float) -> float:
-    return 1.0 / (1.0 + exp(-odds)) if odds > 0 else 1.0 - 1.0 / (1.0 + exp(odds))
+    return 1.0 / (1.0 + exp(-odds)) if odds > -700.0 else 0.0
