@@ -10,7 +10,7 @@ import pytest
 from services.loyalty import files, words
 from services.loyalty.earning import Shop as Counter
 from services.loyalty.programmes import Programme
-from services.loyalty.rules import RULES, Cap
+from services.loyalty.rules import RULES, Cap, DateRule, FactRule, OrderRule
 from services.loyalty.rules.activity import Review
 from services.loyalty.rules.first_order import FirstOrder
 from services.loyalty.rules.multiplier import Multiplier
@@ -203,7 +203,11 @@ async def test_what_was_paid_before_a_version_was_in_force_is_not_rated_by_it(co
 
 def test_the_example_in_the_documents_is_a_programme_that_speaks_all_our_languages() -> None:
     example = files.read(Path("docs/programmes/tea-shop.yaml").read_text(encoding="utf-8")).programme
-    assert {type(rule) for rule in example.rules} >= {*RULES}
+    assert {type(rule) for rule in example.rules} <= {*RULES}
+    for kind in (OrderRule, FactRule, DateRule):
+        assert sum(isinstance(rule, kind) for rule in example.rules) >= 2, kind
+    assert example.referrals is not None
+    assert {reward.on for reward in example.referrals.rewards} == {"signup", "first_order", "every_order"}
     assert all(set(rule.texts) in (set(), set(words.LANGUAGES)) for rule in example.rules)
     cost = trial([past("1", 10_000, 0, "ana", 100, "lapsed"), past("2", 10_000, 1, "eva", 100)], example)
     assert {one.segment: one.points for one in cost} == {"lapsed": 100 + 200 + 100, "none": 100 + 100}
