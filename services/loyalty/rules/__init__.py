@@ -13,6 +13,7 @@ FILES = (
     "activity",
     "profile",
     "dates",
+    "friends_third_order",
 )
 
 
