@@ -18,7 +18,6 @@ from shared.inbox import Heartbeat
 from shared.observe import METRICS
 from shared.partition import PARTITIONS, SINGLE
 from shared.service import Service
-from shared.tables import OutboxRow
 
 MOST = 500
 LEASE = timedelta(seconds=5)
@@ -35,7 +34,8 @@ class Turns:
     """
 
     def __init__(self, outbox: Table) -> None:
-        columns, seq = outbox.columns, outbox.c.seq
+        seq = outbox.c.seq
+        columns = (seq, outbox.c.type, outbox.c.topic, outbox.c.partition, outbox.c.key, outbox.c.head, outbox.c.body)
         self._oldest = Query(select(*columns).order_by(seq).limit(MOST))
         self._accounts = Query(select(outbox.c.account, func.min(seq), func.max(seq)).group_by(outbox.c.account))
         own = (outbox.c.account == bindparam("account_"), seq >= bindparam("first"), seq <= bindparam("last"))
@@ -119,19 +119,20 @@ class Relay:
             rows = await self._turns.next(reader)
         if not rows:
             return 0
-        await self.bus.publish([_outgoing(row) for row in rows])
+        await self.bus.publish([Outgoing(*row[2:]) for row in rows])
         await self._forget(rows)
         METRICS.published.labels(self.service.name).inc(len(rows))
         return len(rows)
 
     async def _forget(self, rows: Sequence[Sequence[Any]]) -> None:
         async with self.db.write() as tx:
-            gone = {key[0] for key in await tx.delete_by_keys(self.kernel.outbox, [(row[0],) for row in rows])}
-            mine = [row for row in rows if row[0] in gone]
-            if self.service.owns_setup:
-                kept = [OutboxRow(*row[1:]) for row in mine if _archived(row[5])]
-                await tx.insert_many(self.kernel.archive, kept)
-            counts = Counter(f"published:{row[1]}:{row[5]}" for row in mine if row[1] not in SINGLE)
+            kept = {(row[0],) for row in rows if self.service.owns_setup and CATALOGUE[row[1]].archived}
+            moved = await tx.move_by_keys(self.kernel.outbox, self.kernel.archive, kept)
+            rest = [(row[0],) for row in rows if (row[0],) not in kept]
+            gone = {*moved, *await tx.delete_by_keys(self.kernel.outbox, rest)}
+            counts = Counter(
+                f"published:{row[2]}:{row[1]}" for row in rows if (row[0],) in gone and row[2] not in SINGLE
+            )
             await carrying.count(tx, self.kernel, self.writer, counts)
 
     async def beat(self) -> None:
@@ -159,15 +160,6 @@ class Relay:
         """How many facts wait in the outbox."""
         row = await reader.fetch_one(select(func.count()).select_from(self.kernel.outbox))
         return int(row[0]) if row else 0
-
-
-def _archived(type_: str) -> bool:
-    return CATALOGUE[type_].archived
-
-
-def _outgoing(row: Sequence[Any]) -> Outgoing:
-    _seq, topic, partition, key, _id, _type, _account, _customer, _lane, _recorded, head, body = row
-    return Outgoing(topic, partition, key, head, body)
 
 
 def beats_of(at: datetime, behind: dict[str, datetime]) -> list[Outgoing]:

@@ -131,6 +131,10 @@ class Tx(Reader):
         """Delete rows."""
 
     @abstractmethod
+    async def _move(self, table: Table, into: Table, keys: list[Key]) -> Sequence[Sequence[Any]]:
+        """Move rows."""
+
+    @abstractmethod
     async def _update(
         self, table: Table, by: tuple[str, ...], columns: tuple[str, ...], rows: list[Sequence[Any]]
     ) -> None:
@@ -167,6 +171,17 @@ class Tx(Reader):
         if not wanted:
             return []
         gone = await self._delete(table, by or primary_key(table), wanted)
+        return list(map(tuple, convert_rows(gone, sql_of(table, self.dialect).key_out())))
+
+    async def move_by_keys(self, table: Table, into: Table, keys: Iterable[Key]) -> list[Key]:
+        """Move rows, in key order, to the end of a table of the same columns that counts by itself; gives their keys.
+
+        Only rows that are still there are moved.
+        """
+        wanted = sorted(set(keys))
+        if not wanted:
+            return []
+        gone = await self._move(table, into, wanted)
         return list(map(tuple, convert_rows(gone, sql_of(table, self.dialect).key_out())))
 
 

@@ -114,6 +114,11 @@ class _PostgresTx(_PostgresReader, Tx):
         columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
         return await self._connection.fetch(sql.delete(by), *columns)
 
+    async def _move(self, table: Table, into: Table, keys: list[Key]) -> Sequence[Sequence[Any]]:
+        sql = sql_of(table, POSTGRES)
+        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(primary_key(table)))
+        return await self._connection.fetch(sql.move(into.name), *columns)
+
     async def execute(self, statement: Query | Executable, **params: Any) -> int:
         query = compiled(statement, POSTGRES)
         status = await self._connection.execute(query.text, *query.values(params))

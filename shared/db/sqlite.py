@@ -125,6 +125,17 @@ class _SqliteTx(_SqliteReader, Tx):
 
         return await self._thread.run(lambda con: _found(con, text, convert_rows(keys, into)))
 
+    async def _move(self, table: Table, into: Table, keys: list[Key]) -> Sequence[Sequence[Any]]:
+        sql = sql_of(table, SQLITE)
+        by = primary_key(table)
+        copy, text, values = sql.move(into.name), sql.delete(by), convert_rows(keys, sql.key_into(by))
+
+        def act(con: sqlite3.Connection) -> list[Any]:
+            con.executemany(copy, values)
+            return _found(con, text, values)
+
+        return await self._thread.run(act)
+
     async def execute(self, statement: Query | Executable, **params: Any) -> int:
         query = compiled(statement, SQLITE)
         return await self._thread.run(lambda con: con.execute(query.text, query.values(params)).rowcount)

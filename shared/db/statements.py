@@ -101,6 +101,7 @@ class TableSql:
         self.into = to_driver(self.columns, dialect)
         self.out = from_driver([column.type for column in table.columns], dialect)
         self.name = table.name
+        self.names = tuple(column.name for column in self.columns)
 
     def _kind(self, name: str) -> str:
         return str(self.table.columns[name].type.compile(dialect=self.dialect))
@@ -116,12 +117,11 @@ class TableSql:
         return f"unnest({arrays}) AS given({', '.join(f'k{at}' for at in own)})"
 
     def _insert_head(self, alike: Alike) -> str:
-        columns = [column.name for column in self.columns]
-        names = ", ".join(columns)
+        names = ", ".join(self.names)
         if self.is_postgres:
-            values = ", ".join(self._given(columns, alike))
-            return f"INSERT INTO {self.name} ({names}) SELECT {values} FROM {self._rows(columns, alike)}"  # noqa: S608
-        marks = ", ".join("?" for _ in columns)
+            values, rows = ", ".join(self._given(self.names, alike)), self._rows(self.names, alike)
+            return f"INSERT INTO {self.name} ({names}) SELECT {values} FROM {rows}"  # noqa: S608
+        marks = ", ".join("?" for _ in self.names)
         return f"INSERT INTO {self.name} ({names}) VALUES ({marks})"  # noqa: S608
 
     @cache  # noqa: B019 - one object for each table, kept for ever
@@ -179,10 +179,21 @@ class TableSql:
         return f"DELETE FROM {self.name}{using} WHERE {self._on(by)} RETURNING {back}"  # noqa: S608
 
     @cache  # noqa: B019
+    def move(self, into: str) -> str:
+        """Move all rows of these keys into another table; SQLite, row by row, leaves the old one to `delete`."""
+        names = ", ".join(self.names)
+        by = primary_key(self.table)
+        if not self.is_postgres:
+            return f"INSERT INTO {into} ({names}) SELECT {names} FROM {self.name} WHERE {self._on(by)}"  # noqa: S608
+        keys = ", ".join(by)
+        gone = f"DELETE FROM {self.name} USING {self._rows(by)} WHERE {self._on(by)} RETURNING {self.name}.*"  # noqa: S608
+        kept = f"INSERT INTO {into} ({names}) SELECT {names} FROM gone ORDER BY {keys}"  # noqa: S608
+        return f"WITH gone AS ({gone}), kept AS ({kept}) SELECT {keys} FROM gone"  # noqa: S608
+
+    @cache  # noqa: B019
     def places(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """Where columns stand in a row that is written."""
-        columns = [column.name for column in self.columns]
-        return tuple(columns.index(name) for name in names)
+        return tuple(self.names.index(name) for name in names)
 
     @cache  # noqa: B019
     def key_into(self, by: tuple[str, ...]) -> Converters:

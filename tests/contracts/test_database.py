@@ -88,6 +88,7 @@ counter = Table(
 LETTERS = Appending(letter, counter, own=("id", "raw"), shared=("box", "note"), stamped="at", same={"state": "unread"})
 TALLIES = [Tally("letters", 10, 0), Tally("new", 0, 1), Tally("known", 10, -1)]
 line = Table("line", metadata, Column("seq", SEQ, primary_key=True), Column("text", Text, nullable=False, unique=True))
+kept = Table("kept", metadata, Column("seq", SEQ, primary_key=True), Column("text", Text, nullable=False))
 
 
 class Thing(msgspec.Struct, frozen=True):
@@ -237,6 +238,21 @@ async def test_a_self_counting_column_counts_in_the_order_given(db: Database) ->
     async with db.read() as reader:
         rows = await reader.fetch(select(line.c.text).order_by(line.c.seq))
     assert [row[0] for row in rows] == [str(number) for number in range(50)]
+
+
+async def test_rows_move_in_order_to_the_end_of_another_table_if_they_are_still_there(db: Database) -> None:
+    async with db.write() as tx:
+        await tx.insert_many(line, [(f"{number}",) for number in range(50)])
+        await tx.insert_many(kept, [("before",)])
+        assert await tx.delete_by_keys(line, [(7,)]) == [(7,)]
+    async with db.write() as tx:
+        moved = await tx.move_by_keys(line, kept, [(number,) for number in range(40, 4, -1)])
+    assert sorted(moved) == [(number,) for number in range(5, 41) if number != 7]
+    async with db.read() as reader:
+        left = [row[0] for row in await reader.fetch(select(line.c.seq).order_by(line.c.seq))]
+        rows = [row[0] for row in await reader.fetch(select(kept.c.text).order_by(kept.c.seq))]
+    assert left == [*range(1, 5), *range(41, 51)]
+    assert rows == ["before", *(str(number - 1) for number in range(5, 41) if number != 7)]
 
 
 def bundle(box: str, *numbers: int) -> Bundle:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = {"insert_many", "insert_new", "upsert_many", "update_many", "delete_by_keys"}
+VERBS = {"insert_many", "insert_new", "upsert_many", "update_many", "delete_by_keys", "move_by_keys"}
 STATEMENTS = {"insert", "update", "delete"}
 
 SEVERAL = {

@@ -261,8 +261,8 @@ MUTANTS = (
     Mutant(
         "relay: a fact is published before the outbox forgets it",
         "shared/relay.py",
-        "        await self.bus.publish([_outgoing(row) for row in rows])\n        await self._forget(rows)\n",
-        "        await self._forget(rows)\n        await self.bus.publish([_outgoing(row) for row in rows])\n",
+        "        await self.bus.publish([Outgoing(*row[2:]) for row in rows])\n        await self._forget(rows)\n",
+        "        await self._forget(rows)\n        await self.bus.publish([Outgoing(*row[2:]) for row in rows])\n",
         KILLED,
     ),
     Mutant(
