@@ -40,7 +40,7 @@ class FriendReward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     An order counts while `least` (minor units) of its goods is kept; `cap` limits what a referrer gets by it.
     """
 
-    on: Literal["signup", "first_order", "every_order"]
+    when: Literal["signup", "first_order", "every_order"]
     referrer: Points = 0
     friend: Points = 0
     least: Annotated[int, msgspec.Meta(ge=1, le=10**12)] = 1
@@ -79,7 +79,7 @@ class Referrals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def __post_init__(self) -> None:
         """Raises ValueError for two rewards or milestones of one kind, a link without {code}, or a review too late."""
-        for found in ([reward.on for reward in self.rewards], [goal.friends for goal in self.milestones]):
+        for found in ([reward.when for reward in self.rewards], [goal.friends for goal in self.milestones]):
             if len(set(found)) < len(found):
                 raise ValueError("each kind of reward and each milestone may be there once")
         if self.link and "{code}" not in self.link:
@@ -93,7 +93,7 @@ class Referrals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def reward_on(self, what: str) -> FriendReward | None:
         """The reward for a sign-up, first or every order, if there is one."""
-        return next((reward for reward in self.rewards if reward.on == what), None)
+        return next((reward for reward in self.rewards if reward.when == what), None)
 
     def link_for(self, code: str) -> str:
         """The link that a member shares; '' where the shop has named none."""

@@ -13,7 +13,7 @@ from shared.events.ingest import CustomerMerged, Order, ReferralClicked
 from shared.events.loyalty import ReferralFact
 from tests.loyalty.shop import Shop, programme
 
-FIRST = FriendReward(on="first_order", referrer=500, friend=300, least=2_000)
+FIRST = FriendReward(when="first_order", referrer=500, friend=300, least=2_000)
 
 
 def terms(*rewards: FriendReward, **changes: Any) -> Referrals:

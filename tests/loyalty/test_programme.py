@@ -207,7 +207,7 @@ def test_the_example_in_the_documents_is_a_programme_that_speaks_all_our_languag
     for kind in (OrderRule, FactRule, DateRule):
         assert sum(isinstance(rule, kind) for rule in example.rules) >= 2, kind
     assert example.referrals is not None
-    assert {reward.on for reward in example.referrals.rewards} == {"signup", "first_order", "every_order"}
+    assert {reward.when for reward in example.referrals.rewards} == {"signup", "first_order", "every_order"}
     assert all(set(rule.texts) in (set(), set(words.LANGUAGES)) for rule in example.rules)
     cost = trial([past("1", 10_000, 0, "ana", 100, "lapsed"), past("2", 10_000, 1, "eva", 100)], example)
     assert {one.segment: one.points for one in cost} == {"lapsed": 100 + 200 + 100, "none": 100 + 100}

@@ -80,8 +80,8 @@ def test_what_is_below_the_least_amount_brings_nothing() -> None:
 
 
 def test_every_order_and_the_sign_up_can_be_paid_for_and_capped() -> None:
-    every = FriendReward(on="every_order", referrer=100, friend=10, cap=Cap(times=2))
-    shop = Circle(with_friends(FriendReward(on="signup", referrer=5, friend=7), every))
+    every = FriendReward(when="every_order", referrer=100, friend=10, cap=Cap(times=2))
+    shop = Circle(with_friends(FriendReward(when="signup", referrer=5, friend=7), every))
     shop.clicks(shop.code())
     assert points(shop, "ana") == (0, 0)
     shop.hears(ProfileUpdated(email="bea@example.com", updated_at=START), "bea")
@@ -116,7 +116,7 @@ def test_the_window_the_first_or_last_touch_and_a_typed_code_before_all_of_them(
 
 
 def test_a_code_at_checkout_beats_the_link_and_even_replaces_a_sign_up_by_link() -> None:
-    signup = FriendReward(on="signup", referrer=50)
+    signup = FriendReward(when="signup", referrer=50)
     for rewards in ((FIRST,), (signup, FIRST)):
         shop = Circle(with_friends(*rewards))
         other = shop.code("otto")
@@ -181,7 +181,7 @@ def test_too_many_friends_at_once_wait_for_the_shop() -> None:
 
 
 def test_a_claim_by_code_counts_at_once_and_is_judged_by_what_the_store_has_seen() -> None:
-    shop = Circle(with_friends(FriendReward(on="signup", referrer=5, friend=7), FIRST))
+    shop = Circle(with_friends(FriendReward(when="signup", referrer=5, friend=7), FIRST))
     shop.ask(lambda command, desk: review.note_prints(command, desk, {"card": "4242"}), "ana")
     assert shop.claims("nobodys") is None
     assert shop.claims(shop.code(), seen={"card": " 4242 ", "address": "Calle 1"}) is not None

@@ -13,8 +13,8 @@ from tests.world import a_world
 
 REFERRALS = {
     "rewards": [
-        {"on": "signup", "friend": 20},
-        {"on": "first_order", "referrer": 500, "friend": 300, "least": 2_000},
+        {"when": "signup", "friend": 20},
+        {"when": "first_order", "referrer": 500, "friend": 300, "least": 2_000},
     ],
     "milestones": [{"friends": 1, "points": 50}],
     "link": "https://shop.example/?ref={code}",

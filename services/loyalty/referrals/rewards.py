@@ -68,12 +68,12 @@ def rules_of(found: Referrals | None, side: Side) -> list[SideReward]:
         if points:
             rules.append(
                 SideReward(
-                    name=f"{NAMES[side]}:{reward.on}",
+                    name=f"{NAMES[side]}:{reward.when}",
                     points=points,
                     pending_days=found.return_days,
                     cap=reward.cap if side == "referrer" else None,
                     side=side,
-                    what=reward.on,
+                    what=reward.when,
                     least=reward.least,
                 )
             )
