@@ -1,7 +1,7 @@
 """What points can buy: rewards, what they cost whom, and the codes that shops honour."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -22,7 +22,8 @@ class Reward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `prices` are those of tiers that pay another than `price`; only `tiers` may claim it where any is named; a member
     may claim it `per_member` times. Codes are made after `pattern` (# stands for a random letter or digit) or come
-    out of an imported pool; at `alert_at` left the shop is told.
+    out of an imported pool; at `alert_at` left the shop is told. At one checkout it goes together with rewards of the
+    kinds that it `combines` with (None: all), if they agree; of those that do not the highest `priority` counts.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -39,6 +40,8 @@ class Reward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pattern: Annotated[str, msgspec.Meta(min_length=1, max_length=60)] = "########"
     alert_at: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 0
     active: bool = True
+    combines: frozenset[Kind] | None = None
+    priority: Annotated[int, msgspec.Meta(ge=-(10**6), le=10**6)] = 0
     texts: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,6 +57,26 @@ class Reward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def price_for(self, tier: str) -> int:
         """What it costs a member of a tier, in points."""
         return self.prices.get(tier, self.price)
+
+    def goes_with(self, other: "Reward") -> bool:
+        """Whether both may be used at one checkout."""
+        return _allows(self, other) and _allows(other, self)
+
+
+def _allows(one: Reward, other: Reward) -> bool:
+    return one.combines is None or other.kind in one.combines
+
+
+def clashes(wanted: Sequence[tuple[str, Reward]]) -> dict[str, str]:
+    """The names of those that cannot be used with the others, and with which they clash; the first of equals stays."""
+    kept, out = list[tuple[str, Reward]](), dict[str, str]()
+    for name, reward in sorted(wanted, key=lambda one: -one[1].priority):
+        against = next((other for other, held in kept if not reward.goes_with(held)), None)
+        if against is None:
+            kept.append((name, reward))
+        else:
+            out[name] = against
+    return out
 
 
 def new_code(pattern: str) -> str:

@@ -1,13 +1,14 @@
-"""Points set aside for an open checkout: captured when it is paid, else released, at the latest by a timer."""
+"""Points and vouchers set aside for an open checkout: captured when it is paid, else released, at last by a timer."""
 
 from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
 
-from services.loyalty import ledger, schedule
+from services.loyalty import ledger, schedule, vouchers
 from services.loyalty.desk import HOLD_TIMER, Desk
-from services.loyalty.ledger import Cause
+from services.loyalty.ledger import Cause, Change
+from services.loyalty.programmes import Programme
 from services.loyalty.records import HELD, Hold, Kind, Member, Redemption
 from services.loyalty.redemptions import NO_BASKET, Basket, member_and_programme, worth_of
 from shared.db import new_id
@@ -27,21 +28,32 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     redemption: str
     balance: int
     worth: int | None = None
+    vouchers: tuple[str, ...] = ()
 
 
-def hold(command: Command, desk: Desk, points: int, seconds: int, basket: Basket = NO_BASKET) -> Held:
-    """Set available points aside for so many seconds; raises Refused as `redemptions.redeem` does."""
+class Checkout(msgspec.Struct, frozen=True):
+    """What an open checkout sets aside, and for how many seconds."""
+
+    points: int
+    seconds: int
+    basket: Basket = NO_BASKET
+    vouchers: tuple[str, ...] = ()
+
+
+def hold(command: Command, desk: Desk, asked: Checkout) -> Held:
+    """Set points and vouchers aside; raises Refused as `redemptions.redeem` and `vouchers.hold` do."""
     member, programme = member_and_programme(command, desk)
-    worth = worth_of(programme, points, basket)
-    cause = _cause(desk, "hold", f"call_{command.id.hex}")
-    done = ledger.redeem(member, desk.open_lots(member), points, cause, into=HELD)
-    after = desk.book(done)
-    until = desk.now + timedelta(seconds=seconds)
-    name, txn = f"hold_{command.id.hex}", done.transaction.id
-    made = Hold(command.account, name, member.customer, points, "held", txn, "", until, worth)
+    kept, worth, txn = vouchers.hold(command, desk, asked.vouchers), None, ""
+    if asked.points:
+        worth = worth_of(programme, asked.points, asked.basket)
+        cause = _cause(desk, "hold", f"call_{command.id.hex}")
+        member = desk.book(ledger.redeem(member, desk.open_lots(member), asked.points, cause, into=HELD))
+        txn = cause.transaction
+    until, name = desk.now + timedelta(seconds=asked.seconds), f"hold_{command.id.hex}"
+    made = Hold(command.account, name, member.customer, asked.points, "held", txn, "", until, worth, kept or None)
     desk.holds[command.account, made.id] = made
     desk.set_timer(HOLD_TIMER, made.id, until, customer=member.customer, unguarded=True)
-    return _told(made, after)
+    return _told(made, member)
 
 
 def capture(command: Command, desk: Desk, hold_id: str, order_ref: str = "") -> Held:
@@ -50,24 +62,33 @@ def capture(command: Command, desk: Desk, hold_id: str, order_ref: str = "") -> 
     if made.until <= desk.now:
         raise Refused("hold_expired", f"{hold_id} ended at {made.until.isoformat()}", status=409)
     member, programme = member_and_programme(command, desk)
-    done = ledger.capture(member, made.points, _cause(desk, "capture", hold_id))
-    after = desk.put_member(replace(desk.book(done), redeemed=member.redeemed + made.points))
-    after = schedule.touched(desk, after, programme, "redeem", desk.now)
-    closed = replace(made, status="captured", closed_by=done.transaction.id)
+    for voucher in vouchers.held(command.account, made.vouchers or (), desk):
+        vouchers.use(voucher, order_ref, desk)
+    closed = replace(made, status="captured", closed_by=hold_id)
+    if made.points:
+        done = ledger.capture(member, made.points, _cause(desk, "capture", hold_id))
+        member = _redeemed(made, done, order_ref, desk, programme)
+        closed = replace(closed, closed_by=done.transaction.id)
     desk.holds[command.account, hold_id] = closed
+    desk.cancel_timer(HOLD_TIMER, hold_id)
+    return _told(closed, member)
+
+
+def _redeemed(made: Hold, done: Change, order_ref: str, desk: Desk, programme: Programme) -> Member:
+    """Held points are spent: as a redemption that can be given back."""
+    after = desk.book(done)
+    after = desk.put_member(replace(after, redeemed=after.redeemed + made.points))
+    after = schedule.touched(desk, after, programme, "redeem", desk.now)
     name = _redemption(made)
     desk.put_redemption(
-        Redemption(
-            command.account, name, member.customer, made.points, made.txn, "", desk.now, order_ref, worth=made.worth
-        )
+        Redemption(made.account, name, after.customer, made.points, made.txn, "", desk.now, order_ref, worth=made.worth)
     )
-    desk.cancel_timer(HOLD_TIMER, hold_id)
     desk.emit(
         PointsRedeemed(
             program=programme.id, transaction=done.transaction.id, points=made.points, balance=after.available
         )
     )
-    return _told(closed, after)
+    return after
 
 
 def release(command: Command, desk: Desk, hold_id: str) -> Held:
@@ -86,13 +107,16 @@ def release_overdue(due: Due, desk: Desk) -> None:
 
 def _released(made: Hold, member: Member, desk: Desk) -> Held:
     """Points go back into their lots; what has expired meanwhile does so at once, by its timer."""
-    spent = desk.spent(made)
-    lots = {leg.lot: desk.lots[made.account, leg.lot] for leg in spent if leg.lot}
-    done = ledger.give_back(member, spent, lots, _cause(desk, "release", made.id), out_of=HELD)
-    after = schedule.sooner(desk, desk.book(done), done.lots, desk.programmes(made.account, "").at(desk.now))
-    closed = replace(made, status="released", closed_by=done.transaction.id)
+    vouchers.let_go(made.account, made.vouchers or (), desk)
+    closed = replace(made, status="released", closed_by=made.id)
+    if made.points:
+        spent = desk.spent(made)
+        lots = {leg.lot: desk.lots[made.account, leg.lot] for leg in spent if leg.lot}
+        done = ledger.give_back(member, spent, lots, _cause(desk, "release", made.id), out_of=HELD)
+        member = schedule.sooner(desk, desk.book(done), done.lots, desk.programmes(made.account, "").at(desk.now))
+        closed = replace(closed, closed_by=done.transaction.id)
     desk.holds[made.account, made.id] = closed
-    return _told(closed, after)
+    return _told(closed, member)
 
 
 def _open(command: Command, desk: Desk, hold_id: str) -> Hold:
@@ -115,9 +139,10 @@ def _told(made: Hold, member: Member) -> Held:
         points=made.points,
         status=made.status,
         until=made.until,
-        redemption=_redemption(made) if made.status == "captured" else "",
+        redemption=_redemption(made) if made.status == "captured" and made.points else "",
         balance=member.available,
         worth=made.worth,
+        vouchers=made.vouchers or (),
     )
 
 

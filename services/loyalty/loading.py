@@ -117,7 +117,7 @@ async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
 
 async def _load_rewards(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
     """What calls about rewards and vouchers need, and the vouchers whose codes orders name; gives their redemptions."""
-    about = {(item.account, item.about) for item in work if isinstance(item, Command) and item.about}
+    about = _about(work)
     coupons = {(item.account, key_of(code)) for item in _order_facts(work) for code in item.fact.order.coupons}
     codes = await tx.fetch_by_keys(tables.code, coupons, Code)
     for code in codes:
@@ -150,7 +150,7 @@ async def _load_catalogue(tx: Tx, desk: Desk, work: Sequence[Work], given: set[K
 
 async def _load_redemptions(tx: Tx, desk: Desk, work: Sequence[Work], named: set[Key]) -> None:
     """The redemptions and holds that calls, timers and refunds are about, what each took, and the lots it left."""
-    about = {(item.account, item.about) for item in work if isinstance(item, Command) and item.about}
+    about = _about(work)
     overdue = {(item.account, item.name) for item in work if isinstance(item, Due) and item.kind == HOLD_TIMER}
     paid = {(item.account, order_ref(item)) for item in _order_facts(work) if _gives_back(item.fact.order)}
     taken: list[Redemption | Hold] = [
@@ -163,6 +163,9 @@ async def _load_redemptions(tx: Tx, desk: Desk, work: Sequence[Work], named: set
             desk.redemptions.loaded((one.account, one.id), one)
         else:
             desk.holds.loaded((one.account, one.id), one)
+    aside = {(one.account, name) for one in desk.holds.values() for name in one.vouchers or ()}
+    for voucher in await tx.fetch_by_keys(tables.voucher, aside, Voucher, lock="wait"):
+        desk.vouchers.loaded((voucher.account, voucher.id), voucher)
     await _load_owners(tx, desk, {(one.account, one.customer) for one in taken})
     spent = {(one.account, one.txn) for one in taken}
     for leg in await tx.fetch_by_keys(tables.entry, spent, Entry, by=("account", "txn")):
@@ -179,6 +182,11 @@ def _gives_back(order: Order) -> bool:
 
 def _order_facts(work: Sequence[Work]) -> list[Event[OrderFact]]:
     return [item for item in work if isinstance(item, Event) and isinstance(item.fact, OrderFact)]
+
+
+def _about(work: Sequence[Work]) -> set[Key]:
+    """The ids of the things that calls name."""
+    return {(item.account, name) for item in work if isinstance(item, Command) for name in item.about.split()}
 
 
 def _orders(work: Sequence[Work]) -> set[Key]:

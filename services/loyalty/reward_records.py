@@ -44,7 +44,7 @@ class Voucher(msgspec.Struct, frozen=True, gc=False):
     reward: str
     code: str
     redemption: str
-    status: Literal["issued", "used", "returned"]
+    status: Literal["issued", "held", "used", "returned"]
     order_ref: str
     issued_at: datetime
     expires_at: datetime | None

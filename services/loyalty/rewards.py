@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from services.loyalty import catalogue, redemptions
+from services.loyalty import catalogue, redemptions, vouchers
 from services.loyalty.catalogue import Reward
 from services.loyalty.desk import Desk, order_ref
 from services.loyalty.redemptions import member_and_programme
@@ -13,7 +13,7 @@ from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from shared.errors import Refused, not_found
 from shared.events import Event
 from shared.events.ingest import OrderFact
-from shared.events.loyalty import RewardClaimed, RewardLow, RewardReturned, RewardUsed
+from shared.events.loyalty import RewardClaimed, RewardLow, RewardReturned
 from shared.workset import Command
 
 
@@ -62,6 +62,7 @@ def _restocked(command: Command, desk: Desk, name: str, change: int) -> Stock:
         raise Refused("below_zero", f"{held.remaining} are left", pointer="/change")
     after = replace(held, remaining=held.remaining + change)
     desk.stock[command.account, name] = after
+    _watch(name, _reward(command, desk, name), held.remaining, after.remaining, desk)
     return after
 
 
@@ -106,7 +107,7 @@ def claim(command: Command, desk: Desk, name: str) -> Claimed:
 
 def give_back(command: Command, desk: Desk, name: str) -> Claimed:
     """Return an unused voucher for its points; raises Refused 404, 409 `voucher_used`, `_returned` or `_expired`."""
-    voucher = _usable(command, desk, name)
+    voucher = vouchers.named(command, desk, name)
     undone = redemptions.reverse(command, desk, voucher.redemption)
     returned = replace(voucher, status="returned")
     desk.vouchers[command.account, voucher.id] = returned
@@ -119,7 +120,7 @@ def give_back(command: Command, desk: Desk, name: str) -> Claimed:
 
 def use(command: Command, desk: Desk, name: str, order: str) -> Claimed:
     """Honour a voucher's code once; raises Refused 404, 409 `voucher_used`, `_returned` or `_expired`."""
-    voucher = _use(_usable(command, desk, name), order, desk)
+    voucher = vouchers.use(vouchers.named(command, desk, name), order, desk)
     member, _programme = member_and_programme(command, desk)
     return _told(voucher, 0, member.available)
 
@@ -129,20 +130,13 @@ def use_coupons(event: Event[OrderFact], desk: Desk) -> None:
     for code in event.fact.order.coupons:
         known = desk.codes.get((event.account, catalogue.key_of(code)))
         voucher = None if known is None else desk.vouchers.get((event.account, known.voucher))
-        if voucher is not None and voucher.status == "issued":
-            _use(voucher, order_ref(event), desk)
+        if voucher is not None and voucher.status in {"issued", "held"}:
+            vouchers.use(voucher, order_ref(event), desk)
 
 
 def voucher_id(redemption: str) -> str:
     """The id of the voucher that the points of a redemption paid for, if they paid for one."""
     return f"vch_{redemption.removeprefix('red_')}"
-
-
-def _use(voucher: Voucher, order: str, desk: Desk) -> Voucher:
-    used = replace(voucher, status="used", order_ref=order)
-    desk.vouchers[voucher.account, voucher.id] = used
-    desk.emit(RewardUsed(reward=voucher.reward, voucher=voucher.id, order_ref=order), customer=voucher.customer)
-    return used
 
 
 def _reward(command: Command, desk: Desk, name: str) -> Reward:
@@ -152,17 +146,6 @@ def _reward(command: Command, desk: Desk, name: str) -> Reward:
     return row.body
 
 
-def _usable(command: Command, desk: Desk, name: str) -> Voucher:
-    voucher = desk.vouchers.get((command.account, name))
-    if voucher is None:
-        raise not_found("voucher", name)
-    if voucher.status != "issued":
-        raise Refused(f"voucher_{voucher.status}", f"{name} was {voucher.status}", status=409)
-    if voucher.expires_at is not None and voucher.expires_at <= desk.now:
-        raise Refused("voucher_expired", f"{name} was good until {voucher.expires_at.isoformat()}", status=409)
-    return voucher
-
-
 def _take_one(command: Command, desk: Desk, name: str, reward: Reward) -> None:
     held = desk.stock.get((command.account, name))
     if held is None:
@@ -170,8 +153,13 @@ def _take_one(command: Command, desk: Desk, name: str, reward: Reward) -> None:
     if held.remaining < 1:
         raise Refused("out_of_stock", f"no {reward.name} is left", status=409)
     desk.stock[command.account, name] = replace(held, remaining=held.remaining - 1)
-    if held.remaining - 1 == reward.alert_at:
-        desk.emit(RewardLow(reward=name, remaining=held.remaining - 1), customer="")
+    _watch(name, reward, held.remaining, held.remaining - 1, desk)
+
+
+def _watch(name: str, reward: Reward, before: int, left: int, desk: Desk) -> None:
+    """Tell the shop, once each time, that what is left has come down to the reward's threshold."""
+    if left <= reward.alert_at < before:
+        desk.emit(RewardLow(reward=name, remaining=left), customer="")
 
 
 def _issue(command: Command, desk: Desk, name: str, reward: Reward, redemption: str, until: datetime | None) -> Voucher:

@@ -1,6 +1,6 @@
 """What the API tells of rewards and vouchers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,6 +62,16 @@ class VoucherView(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """A code at a checkout: what it is, whether it can be used with the others, and why not (`clashes_with` which)."""
+
+    code: str
+    voucher: VoucherView | None = None
+    usable: bool = False
+    why: str = ""
+    clashes_with: str = ""
+
+
 async def known(reader: Reader, account: str, name: str) -> RewardRow:
     """A reward; raises Refused 404."""
     rows = await reader.fetch_by_keys(tables.reward, [(account, name)], RewardRow)
@@ -113,6 +123,30 @@ async def told(reader: Reader, vouchers: Sequence[Voucher]) -> list[VoucherView]
     keys = [(voucher.account, voucher.reward) for voucher in vouchers]
     rewards = {row.id: row.body for row in await reader.fetch_by_keys(tables.reward, keys, RewardRow)}
     return [_view(voucher, rewards[voucher.reward], reader.now) for voucher in vouchers]
+
+
+async def checked(reader: Reader, account: str, codes: Sequence[str]) -> list[Checked]:
+    """Each of these codes: whether it can be used together with the others, and if not why."""
+    keys = {(account, catalogue.key_of(code)): code for code in codes}
+    found = {row.key: row.voucher for row in await reader.fetch_by_keys(tables.code, list(keys), Code)}
+    wanted = [(account, name) for name in found.values() if name]
+    rows = {row.id: row for row in await reader.fetch_by_keys(tables.voucher, wanted, Voucher)}
+    views = {view.id: view for view in await told(reader, list(rows.values()))}
+    given = {code: views.get(found.get(key, "")) for (_, key), code in keys.items()}
+    good = [view for view in given.values() if view is not None and view.status == "issued"]
+    bodies = await reader.fetch_by_keys(tables.reward, {(account, view.reward) for view in good}, RewardRow)
+    rewards = {row.id: row.body for row in bodies}
+    clash = catalogue.clashes([(view.code, rewards[view.reward]) for view in good])
+    return [_checked(code, view, clash) for code, view in given.items()]
+
+
+def _checked(code: str, view: VoucherView | None, clash: Mapping[str, str]) -> Checked:
+    if view is None:
+        return Checked(code, why="unknown")
+    if view.status != "issued":
+        return Checked(code, view, why=f"voucher_{view.status}")
+    against = clash.get(view.code, "")
+    return Checked(code, view, usable=not against, why="not_combinable" if against else "", clashes_with=against)
 
 
 def _view(voucher: Voucher, reward: Reward, now: datetime) -> VoucherView:

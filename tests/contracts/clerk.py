@@ -124,6 +124,10 @@ class Clerk:
         call = await self.befriends(**HOME)
         return str((await self.does(call.verb, call.path, json.loads(call.content)))["referral"]["id"])
 
+    async def checks(self) -> Call:
+        """Codes at a checkout, looked at."""
+        return self.call("POST", "/v1/vouchers/check", {"codes": [await self.voucher(), "nobody's"]})
+
     @property
     def a_source(self) -> dict[str, Any]:
         """The body that makes a source."""

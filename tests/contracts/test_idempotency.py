@@ -22,7 +22,7 @@ from tests.ingest.shop import open_shop
 from tests.real.smtp import Act, SmtpServer
 from tests.world import World, a_world
 
-CUSTOMERS = 48
+CUSTOMERS = 60
 UNSAFE = {"post", "put", "patch", "delete"}
 
 

@@ -74,6 +74,7 @@ CALLS: dict[tuple[str, str], Made] = {
     ),
     ("post", "/v1/rewards/{reward}/codes"): Clerk.fills_pool,
     ("post", "/v1/rewards/{reward}/claims"): Clerk.claims,
+    ("post", "/v1/vouchers/check"): Clerk.checks,
     ("post", "/v1/vouchers/{code}/use"): _about("POST", "/v1/vouchers/{}/use", Clerk.voucher),
     ("post", "/v1/vouchers/{code}/return"): _about("POST", "/v1/vouchers/{}/return", Clerk.voucher),
     ("post", "/v1/members/{customer}/referral-code"): _about("POST", "/v1/members/{}/referral-code", Clerk.somebody),

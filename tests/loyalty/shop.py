@@ -152,7 +152,7 @@ class Shop:
 
     def hold(self, points: int, name: str = "ana", *, minutes: int = 30) -> str:
         """Set points aside; gives the id of the hold."""
-        done = self.ask(lambda command, desk: holds.hold(command, desk, points, 60 * minutes), name)
+        done = self.ask(lambda command, desk: holds.hold(command, desk, holds.Checkout(points, 60 * minutes)), name)
         return str(done.id)
 
     def fires(self, kind: str, name: str = "ana") -> None:

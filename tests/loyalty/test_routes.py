@@ -173,6 +173,7 @@ async def test_every_unsafe_route_says_how_it_may_be_repeated(corner_till: Till)
     assert natural == {
         "/v1/programs/{program}/diff",
         "/v1/programs/{program}/impact",
+        "/v1/vouchers/check",
         "/v1/evaluations",
         "/v1/imports/balances",
     }

@@ -10,6 +10,7 @@ from shared.access import Caller, customer_of
 from shared.web import MOST_PER_PAGE, reading
 
 KEYED: dict[str, Any] = {"x-idempotency": "key"}
+NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
 MOST_POINTS = 1_000_000_000
 Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
 Cursor = Annotated[str, Query(max_length=400)]

@@ -11,7 +11,7 @@ from services.loyalty.auditing import audited
 from services.loyalty.earning import Shop
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Member, Rating
-from services.loyalty.routes.base import KEYED, Asked, Customer, Name, living
+from services.loyalty.routes.base import KEYED, NATURAL, Asked, Customer, Name, living
 from services.loyalty.versions import Versions, versions_of
 from shared.access import MemberOrServer, ServerKey
 from shared.db import Reader
@@ -20,7 +20,6 @@ from shared.events.ingest import Line
 from shared.web import answer, perform, reading
 
 router = APIRouter()
-NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
 
 
 class BasketLine(Asked):

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator
 
 from services.loyalty import auditing, imports, reports
-from services.loyalty.routes.base import Cursor, Limit, Name, living
+from services.loyalty.routes.base import NATURAL, Cursor, Limit, Name, living
 from services.loyalty.versions import versions_of
 from shared.access import MemberOrServer, ServerKey, customer_of
 from shared.clock import in_calendar
@@ -17,7 +17,6 @@ from shared.web import answer, reading, refuse_unkept, running_of
 
 router = APIRouter()
 ROWS_AT_ONCE = 100  # one commit for so many, and nobody waits long behind them
-NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
 CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
 At = Annotated[Annotated[datetime, AfterValidator(in_calendar)] | None, Query()]
 

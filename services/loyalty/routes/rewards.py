@@ -11,7 +11,7 @@ from services.loyalty.auditing import audited
 from services.loyalty.catalogue import Reward
 from services.loyalty.desk import Desk
 from services.loyalty.reward_records import Voucher
-from services.loyalty.routes.base import KEYED, Asked, Cursor, Customer, Limit, Name, living
+from services.loyalty.routes.base import KEYED, NATURAL, Asked, Cursor, Customer, Limit, Name, living
 from services.loyalty.routes.spending import reference
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.db import new_id
@@ -38,6 +38,12 @@ class ClaimBody(Asked):
     """Who claims; a member's own token need not say."""
 
     customer: Customer = "me"
+
+
+class CheckBody(Asked):
+    """Codes that a shopper has entered, in their order."""
+
+    codes: Annotated[list[Annotated[str, Field(min_length=1, max_length=80)]], Field(min_length=1, max_length=20)]
 
 
 class UseBody(Asked):
@@ -146,6 +152,13 @@ async def list_vouchers(
     named = await living(request, caller, customer)
     async with reading(request) as reader:
         return answer(await shelf.vouchers_page(reader, caller.account, named, limit, cursor))
+
+
+@router.post("/v1/vouchers/check", openapi_extra=NATURAL)
+async def check(request: Request, body: CheckBody, caller: ServerKey) -> Response:
+    """What some codes at one checkout come to: each by itself, and which of them go together; nothing is written."""
+    async with reading(request) as reader:
+        return answer({"data": await shelf.checked(reader, caller.account, body.codes)})
 
 
 @router.post("/v1/vouchers/{code}/use", openapi_extra=KEYED)

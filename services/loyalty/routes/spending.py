@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from services.loyalty import holds, redemptions, rewards, tables, transfers, views
+from services.loyalty import holds, redemptions, rewards, shelf, tables, transfers, views
 from services.loyalty.auditing import audited
 from services.loyalty.desk import Desk
 from services.loyalty.records import Hold, Note, Redemption, Transaction
@@ -64,8 +64,12 @@ def reference(caller: Caller, store: str, order: str) -> str:
 
 
 class HoldBody(RedeemBody):
-    """Points to set aside, and for how many seconds."""
+    """Points and vouchers (by code or id) to set aside, and for how many seconds."""
 
+    points: Annotated[int, Field(ge=0, le=MOST_POINTS)] = 0
+    vouchers: Annotated[list[Annotated[str, Field(min_length=1, max_length=80)]], Field(max_length=20)] = Field(
+        default_factory=list
+    )
     seconds: Annotated[int, Field(ge=1, le=86_400)] = 1_800
 
 
@@ -130,14 +134,20 @@ async def reverse(request: Request, redemption: Name, caller: ServerKey, body: R
 
 @router.post("/v1/holds", status_code=201, openapi_extra=KEYED)
 async def hold(request: Request, body: HoldBody, caller: MemberOrServer) -> Response:
-    """Set points aside for an open checkout."""
-    basket = body.paying(caller)
+    """Set points and vouchers aside for an open checkout."""
+    if not (body.points or body.vouchers):
+        raise Refused("nothing_to_hold", "say how many points, or which vouchers", pointer="/points")
+    async with reading(request) as reader:
+        found = [await shelf.voucher_of(reader, caller.account, named) for named in body.vouchers]
+    names = tuple(dict.fromkeys(voucher.id for voucher in found))
+    asked = holds.Checkout(body.points, body.seconds, body.paying(caller), names)
     return await perform(
         request,
         caller=caller,
         customer=await customer_of(request, caller, body.customer),
-        judge=lambda command, desk: holds.hold(command, desk, body.points, body.seconds, basket),
+        judge=lambda command, desk: holds.hold(command, desk, asked),
         status=201,
+        about=" ".join(names),
     )
 
 
