@@ -5,7 +5,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -19,8 +19,9 @@ from sqlalchemy import Executable
 
 from shared import migrate
 from shared.books import Verdict
-from shared.bus.base import Outgoing
+from shared.bus.base import Bus, Outgoing
 from shared.clock import Clock
+from shared.db.base import Database
 from shared.errors import Unavailable
 from shared.events import Event, Fact, decode
 from shared.relay import beats_of
@@ -31,17 +32,28 @@ from shared.settings import Settings
 from shared.tx import outbox_row
 
 Prepare = Callable[[Service, str], Awaitable[None]]
+Adapters = Callable[[Sequence[Service], Settings, Clock], tuple[Bus, Mapping[str, Database]]]
 STEPS_AT_MOST = 3_000
 
 
 class World:
     """Services under test: posts come in by real ASGI, facts by the real bus, time by hand."""
 
-    def __init__(self, services: Sequence[Service], settings: Settings, *, batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        settings: Settings,
+        *,
+        batch_size: int | None = None,
+        adapters: Adapters | None = None,
+    ) -> None:
         self.clock = Clock()
         self.settings = settings
         self._patience = 0.02 if settings.bus_url.startswith("kafka") else 0.0  # the log has at once what it has at all
-        self.runtime = Runtime(services, settings, clock=self.clock, batch_size=batch_size)
+        bus, databases = (None, None) if adapters is None else adapters(services, settings, self.clock)
+        self.runtime = Runtime(
+            services, settings, clock=self.clock, bus=bus, databases=databases, batch_size=batch_size
+        )
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.runtime.front, raise_app_exceptions=False), base_url="http://world"
         )
@@ -256,6 +268,7 @@ async def a_world(
     topic_prefix: str = "",
     batch_size: int | None = None,
     prepare: Prepare = migrated,
+    adapters: Adapters | None = None,
     **given: Any,
 ) -> AsyncIterator[World]:
     """A migrated installation, opened and closed again."""
@@ -270,7 +283,7 @@ async def a_world(
     )
     for service in services:
         await prepare(service, settings.database_of(service.name))
-    world = World(services, settings, batch_size=batch_size)
+    world = World(services, settings, batch_size=batch_size, adapters=adapters)
     await world.runtime.bus.open()
     await world.runtime.bus.make_topics(sorted({"ingest", "ingest.config", "loyalty", "scoring", "notifications"}))
     await world.runtime.open()

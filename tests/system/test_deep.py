@@ -12,7 +12,6 @@ from services.loyalty import tables, wallets
 from services.loyalty.records import Member, Rating
 from tests.system.traded import Shop, traded
 
-
 EMBEDDED = pytest.mark.parametrize("mode", ["embedded"], indirect=True)
 
 
