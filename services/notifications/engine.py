@@ -43,6 +43,14 @@ def react(journey: Journey, event: Event[Any], scene: Scene) -> tuple[Change, ..
     return ()
 
 
+def known_of_both(journey: Journey, run: Run, contact: Contact) -> Change:
+    """A run after its customer and another became one contact: over if what either bought came after its clock."""
+    bought = journey.outdated_by(contact)
+    if run.state is RunState.RUNNING and bought is not None and run.clock <= bought:
+        return _stopped(journey, replace(run, bought_at=_latest(run.bought_at, bought)), "purchased", bought)
+    return Change(run, due(journey, run))
+
+
 def keys(journey: Journey, event: Event[Any]) -> set[str]:
     """The keys of the runs that an event may be about, EVERY_RUN aside."""
     about: tuple[Start | End | Learn, ...] = (journey.starts, *journey.ends, *journey.learns)

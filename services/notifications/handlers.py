@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from services.notifications import contacts
 from services.notifications.desk import Desk
-from services.notifications.engine import Change, Scene, due, keys, react
+from services.notifications.engine import Change, Scene, due, keys, known_of_both, react
 from services.notifications.journeys import BY_NAME, Journey, listening
 from services.notifications.ledger import withdraw
 from services.notifications.policy import lifted_by_consent
@@ -73,14 +73,14 @@ def merge_contacts(event: Event[CustomerMerged], desk: Desk) -> None:
     loser = desk.contacts.get((event.account, event.fact.loser))
     if loser is None or loser.customer == event.customer:
         return
-    for run in list(desk.runs_of(loser.customer)):
-        moved = replace(run, customer=event.customer)
+    both = contacts.merged(desk.contact, loser)
+    for run in [*desk.runs_of(event.customer), *desk.runs_of(loser.customer)]:
         journey = BY_NAME[run.journey]
-        desk.apply(journey, Change(moved, due(journey, moved)))
+        desk.apply(journey, known_of_both(journey, replace(run, customer=event.customer), both))
     for message in list(desk.messages_of(loser.customer)):
         desk.keep_message(replace(message, customer=event.customer))
     desk.moved.append((event.account, loser.customer, event.customer))
-    desk.keep_contact(contacts.merged(desk.contact, loser))
+    desk.keep_contact(both)
     del desk.contacts[event.account, loser.customer]
 
 

@@ -12,6 +12,7 @@ from services.notifications.desk import RETRY, Desk
 from services.notifications.journeys import BY_NAME
 from services.notifications.policy import ALWAYS_BINDING, RULE, why_suppressed
 from services.notifications.records import (
+    INVITEE,
     Contact,
     Content,
     Message,
@@ -158,8 +159,13 @@ def suppressed(desk: Desk, contact: Contact, channel: str, purpose: Purpose) -> 
 
 
 def consented(desk: Desk, contact: Contact, channel: str, purpose: Purpose) -> bool | None:
-    """The word on a channel and purpose, None if there was none; a no of anybody at the same address is a no."""
+    """The word on a channel and purpose, None if there was none; a no of anybody at the same address is a no.
+
+    Who was invited by a friend may be written to until a no, but not at the address of somebody we know.
+    """
     own, *others = (contacts.consent_of(one, channel, purpose.value) for one in desk.sharing(contact))
+    if contact.customer.startswith(INVITEE):
+        return None if others else own is not False
     return False if False in others else own
 
 

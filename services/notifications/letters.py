@@ -80,12 +80,13 @@ def _values(handed: Handed) -> dict[str, Any]:
         "first_name": contact.first_name,
         "lines": [_line(line, money) for line in cart.lines[:MOST_LINES]] if cart else [],
         "total": money(cart.value if cart else content.total),
-        "link": (safe_link(cart.restore_url) or home) if cart else home,
+        "link": (safe_link(cart.restore_url if cart else content.link)) or home,
         "number": clean(content.number, 60),
         "date": _date(content.placed_at, zone, locale),
         "points": _points(content.points, locale),
         "expires": _date(content.expires_at, zone, locale),
         "tier": clean(content.tier, 60),
+        "friend": clean(content.friend, 40),
         "balance": _points(content.balance, locale),
     }
 

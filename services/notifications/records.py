@@ -45,6 +45,9 @@ class Consent(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
 
+INVITEE = "inv_"
+
+
 class Contact(msgspec.Struct, frozen=True):
     """Who somebody is to us: the address and its keyed hash, language, zone and consents; `store` is the last one.
 
@@ -86,6 +89,8 @@ class Content(msgspec.Struct, frozen=True):
     segment: str = ""
     expires_at: datetime | None = None
     tier: str = ""
+    friend: str = ""
+    link: str = ""
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from services.notifications.handlers import (
     merge_contacts,
     update_profile,
 )
+from services.notifications.invitees import FORGET, forget, invite
 from services.notifications.ledger import leave_claimed, settle, try_again
 from services.notifications.loading import load
 from services.notifications.outgoing import HandOver
@@ -22,10 +23,13 @@ from services.notifications.settings import MessageSettings
 from services.notifications.steps import take_step
 from shared.events import ingest
 from shared.events.loyalty import (
+    FriendInvited,
     OrderRated,
+    PointsEarned,
     PointsExpired,
     PointsExpiring,
     PointsRedeemed,
+    PointsReversed,
     TierDowngraded,
     TierUpgraded,
 )
@@ -68,6 +72,9 @@ notifications = Service(
         PointsExpiring: follow,
         PointsRedeemed: follow,
         PointsExpired: follow,
+        PointsEarned: follow,
+        PointsReversed: follow,
+        FriendInvited: invite,
         TierUpgraded: follow,
         TierDowngraded: follow,
         SegmentEntered: follow,
@@ -82,6 +89,7 @@ notifications = Service(
         RETRY: try_again,
         HAND_OVER: leave_claimed,
         SETTLE: settle,
+        FORGET: forget,
     },
     loops={"hand over": HandOver},
     router=routes.router,

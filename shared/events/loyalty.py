@@ -274,3 +274,19 @@ class PointsReversed(Fact, frozen=True, kw_only=True):
     award: str
     points: int
     balance: int
+
+
+@fact
+class FriendInvited(Fact, frozen=True, kw_only=True):
+    """A member asks that a friend be invited: personal data, of somebody who is no customer (`inv_…`) yet.
+
+    `giver` is the name that the member goes by; `link` leads to the shop with the member's code.
+    """
+
+    type: ClassVar[str] = "friend.invited"
+    topic: ClassVar[str] = TOPIC
+    archived: ClassVar[bool] = False
+    email: str
+    giver: str
+    link: str = ""
+    locale: str = ""

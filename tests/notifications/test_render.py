@@ -26,6 +26,7 @@ def values(**fields: Any) -> dict[str, Any]:
         "balance": "125",
         "expires": "31 de marzo",
         "tier": "Oro",
+        "friend": "Bea",
         "unsubscribe_url": "https://q.example/u/tok",
         "preferences_url": "https://q.example/p/tok",
     }

@@ -88,7 +88,8 @@ def test_ranks_are_as_near_as_people_are_to_buying() -> None:
     ranks = {journey.name: journey.rank for journey in JOURNEYS}
     checkout = ranks["abandoned_cart"](Content(cart=cart(stage="checkout")))
     basket = ranks["abandoned_cart"](Content(cart=cart()))
-    others = [ranks[name](Content()) for name in ("points_expiring", "tier_upgraded", "win_back")]
+    names = ("points_expiring", "friend_bought", "tier_upgraded", "friend_invited", "win_back")
+    others = [ranks[name](Content()) for name in names]
     assert [checkout, basket, *others] == sorted({checkout, basket, *others}, reverse=True)
     assert min(others) > 0
 
