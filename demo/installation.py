@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from services.ingest.setup import NewStore, Wanted, make_store
-from services.ingest.vault import vault_of
 from shared.clock import Clock
 from shared.partition import PARTITIONS
 from shared.running import Running
 from shared.runtime import Runtime
 from shared.service import Loop, Service
 from shared.settings import Settings
+from shared.vault import vault_of
 
 GRID = timedelta(minutes=10)
 BETWEEN_FITS = timedelta(weeks=1)

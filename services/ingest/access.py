@@ -13,7 +13,6 @@ from services.ingest import tables
 from services.ingest.connectors import CONNECTORS
 from services.ingest.money import currency_of, exponent_of
 from services.ingest.records import AccountSecretRow, SecretRow, SourceRow
-from services.ingest.vault import Vault
 from shared import tx as carrying
 from shared.access import PREFIXES, digest_of, new_key
 from shared.config import decode_config, take_config
@@ -29,6 +28,7 @@ from shared.events.config import (
     StoreConfigured,
 )
 from shared.tables import ConfigRow
+from shared.vault import Vault
 
 
 def told(account: str, fact: ConfigFact, now: datetime) -> Event[ConfigFact]:

@@ -21,13 +21,13 @@ from services.ingest.limits import Limits
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import Source, source_of
 from services.ingest.tables import Head
-from services.ingest.vault import vault_of
 from shared.access import Caller, bearer, unauthorized
 from shared.clock import machine_now, machine_seconds
 from shared.errors import Refused, Unavailable
 from shared.events import Lane
 from shared.observe import METRICS, traceparent
 from shared.uids import uid
+from shared.vault import vault_of
 from shared.web import problem_of
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from sqlalchemy import func, select
 
 from services.ingest import access, tables
 from services.ingest.records import SourceRow
-from services.ingest.vault import Vault, vault_of
 from shared.clock import Clock
 from shared.db import Database, Tx, connect, new_id
 from shared.events.config import AccountConfigured, StoreConfigured
 from shared.settings import Settings
+from shared.vault import Vault, vault_of
 
 
 class NewStore(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,9 +7,9 @@ from sqlalchemy import func, select
 
 from services.ingest import tables
 from services.ingest.records import SecretRow, SourceRow
-from services.ingest.vault import Vault
 from shared.db import Query, Reader
 from shared.events import Lane
+from shared.vault import Vault
 
 SIGNED = "signed:"
 _counter = tables.kernel.counter

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, update
 
 from services.loyalty import budgets, tables, wallets
+from services.loyalty.hook_records import Hook, HookCall
 from services.loyalty.ledger import Change
 from services.loyalty.programmes import Programme
 from services.loyalty.records import (
@@ -65,6 +66,8 @@ class Desk(WorkSet):
         self.codes = Keyed[Key, Code]()
         self.new_codes = Added[Code]()
         self.audit = Added[AuditRow]()
+        self.hooks = Keyed[Key, Hook]()
+        self.hook_calls = Keyed[Key, HookCall]()
         self.parties = Keyed[Key, Party]()
         self.referrals = Keyed[Key, Referral]()
         self.referral_codes = Keyed[Key, ReferralCode]()
@@ -223,6 +226,8 @@ class Desk(WorkSet):
         await tx.insert_many(tables.journal, self.transactions.rows)
         await tx.insert_many(tables.entry, self.entries.rows)
         await tx.insert_many(tables.audit, self.audit.rows)
+        await tx.upsert_many(tables.hook, self.hooks.stored)
+        await tx.upsert_many(tables.hook_call, self.hook_calls.stored)
         if len(await tx.insert_new(tables.program, self.drafts.rows, ("version",))) < len(self.drafts.rows):
             raise Refused("version_conflict", "somebody else changed the programme meanwhile", status=409)
         for account, customer in self.forgotten.rows:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from sqlalchemy import bindparam, select
 
@@ -9,12 +10,14 @@ from services.loyalty import awarding, budgets, tables, wallets
 from services.loyalty.catalogue import key_of
 from services.loyalty.desk import HOLD_TIMER, MATURE_TIMER, SPREAD_TIMER, Desk, Key, order_ref
 from services.loyalty.earning import lot_id
+from services.loyalty.hook_records import Hook, HookCall
 from services.loyalty.records import Award, Entry, Hold, Lot, Rating, Redemption
 from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from services.loyalty.versions import versions_for
 from shared.db import Query, Tx
 from shared.events import Event
 from shared.events.ingest import CustomerMerged, Order, OrderFact, OrderStatus
+from shared.events.loyalty import RewardClaimed, RewardLow, RewardReturned, RewardUsed
 from shared.workset import Command, Due, Work, customers
 
 ROLL = Query(
@@ -23,6 +26,8 @@ ROLL = Query(
     .order_by(tables.member.c.customer)
     .limit(200)
 )
+HOOK = "hook:"
+TOLD = (RewardClaimed, RewardUsed, RewardReturned, RewardLow)
 GIVEN_BACK = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED, OrderStatus.PARTLY_REFUNDED})
 _code = tables.code
 FREE_CODE = Query(
@@ -45,6 +50,7 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     named = await _load_rewards(tx, desk, work)
     await _load_redemptions(tx, desk, work, named)
     await _load_awards(tx, desk, work)
+    await _load_hooks(tx, desk, work)
     for item in work:
         if isinstance(item, Due) and item.kind == SPREAD_TIMER:
             rows = await tx.fetch(ROLL, account=item.account, after=item.payload["after"])
@@ -80,6 +86,26 @@ async def _load_members(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     for member in await tx.fetch_by_keys(tables.member, named, wallets.member_of):
         desk.members.loaded((member.account, member.customer), member)
     await _load_owners(tx, desk, {(rating.account, rating.customer) for rating in desk.ratings.values()})
+
+
+async def _load_hooks(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
+    """The webhooks of accounts of which something happened that they may want to hear, with what they are told of."""
+    heard = [item for item in work if isinstance(item, Event) and isinstance(item.fact, TOLD)]
+    accounts = {(item.account,) for item in heard}
+    for hook in await tx.fetch_by_keys(tables.hook, accounts, Hook, by=("account",)):
+        desk.hooks.loaded((hook.account, hook.id), hook)
+    named = {(item.account, item.about.removeprefix(HOOK)) for item in work if _about_hook(item)}
+    for hook in await tx.fetch_by_keys(tables.hook, named, Hook):
+        desk.hooks.loaded((hook.account, hook.id), hook)
+    for call in await tx.fetch_by_keys(tables.hook_call, named, HookCall, lock="wait"):
+        desk.hook_calls.loaded((call.account, call.id), call)
+    listening = {hook.account for hook in desk.hooks.values()}
+    heard = [item for item in heard if item.account in listening]
+    for row in await tx.fetch_by_keys(tables.reward, {(item.account, item.fact.reward) for item in heard}, RewardRow):
+        desk.rewards.loaded((row.account, row.id), row)
+    wanted = {(item.account, item.fact.voucher) for item in heard if not isinstance(item.fact, RewardLow)}
+    for voucher in await tx.fetch_by_keys(tables.voucher, wanted, Voucher):
+        desk.vouchers.loaded((voucher.account, voucher.id), voucher)
 
 
 async def _load_owners(tx: Tx, desk: Desk, owners: set[Key]) -> None:
@@ -187,6 +213,10 @@ def _order_facts(work: Sequence[Work]) -> list[Event[OrderFact]]:
 def _about(work: Sequence[Work]) -> set[Key]:
     """The ids of the things that calls name."""
     return {(item.account, name) for item in work if isinstance(item, Command) for name in item.about.split()}
+
+
+def _about_hook(item: Work) -> TypeGuard[Command]:
+    return isinstance(item, Command) and item.about.startswith(HOOK)
 
 
 def _orders(work: Sequence[Work]) -> set[Key]:

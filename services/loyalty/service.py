@@ -3,8 +3,10 @@
 from services.loyalty import books, deep, routes, tables, wallets
 from services.loyalty.awarding import DATES_TIMER, PAID_FOR
 from services.loyalty.awards import note_segment, reward_date, reward_fact
+from services.loyalty.calling import Calling
 from services.loyalty.desk import FOLLOW_TIMER, MATURE_TIMER, SPREAD_TIMER
 from services.loyalty.holds import release_overdue
+from services.loyalty.hooks import HEARD, note_call
 from services.loyalty.orders import take_order
 from services.loyalty.referrals.handlers import note_profile, note_touch
 from services.loyalty.referrals.joining import forget_member, merge_members
@@ -48,6 +50,7 @@ loyalty = Service(
         ingest.ProfileUpdated: note_profile,
         ingest.ReferralClicked: note_touch,
         **dict.fromkeys(TOLD, pay_side),
+        **dict.fromkeys(HEARD, note_call),
     },
     timers={
         MATURE_TIMER: mature_lots,
@@ -60,6 +63,7 @@ loyalty = Service(
         FOLLOW_TIMER: follow_programme,
         DATES_TIMER: reward_date,
     },
+    loops={"webhooks": Calling},
     router=routes.router,
     prefixes=(
         "/v1/members",
@@ -71,6 +75,8 @@ loyalty = Service(
         "/v1/evaluations",
         "/v1/ratings",
         "/v1/rewards",
+        "/v1/webhooks",
+        "/v1/exports",
         "/v1/referrals",
         "/v1/vouchers",
         "/v1/reports",

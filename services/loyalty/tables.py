@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
 from services.loyalty.catalogue import Reward
+from services.loyalty.hook_records import What
 from services.loyalty.records import Context, Habits, Note, Part
 from services.loyalty.referral_records import Case, Known
 from shared.db import Document, Instant
@@ -221,6 +222,35 @@ referral = Table(
     Index("referral_friend", "account", "friend"),
     Index("referral_referrer", "account", "referrer", "created_at"),
     Index("referral_status", "account", "status", "id"),
+)
+
+hook = Table(
+    "hook",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("events", Document(tuple[What, ...]), nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", Instant(), nullable=False),
+)
+
+hook_call = Table(
+    "hook_call",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("hook", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("made_at", Instant(), nullable=False),
+    Column("due", Instant(), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("answered", Text, nullable=False),
+    Index("hook_call_due", "state", "due"),
+    Index("hook_call_hook", "account", "hook", "made_at", "id"),
 )
 
 audit = Table(

@@ -11,8 +11,8 @@ import msgspec
 from services.ingest.intake import Intake
 from services.ingest.service import ingest
 from services.ingest.setup import Wanted, make_store
-from services.ingest.vault import vault_of
 from shared.runtime import collect_seldom
+from shared.vault import vault_of
 from tests.bench.copying import copied, filled
 from tests.bench.cpu import family_seconds, own_seconds
 from tests.bench.figures import Figure, figure, reported

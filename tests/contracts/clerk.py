@@ -11,11 +11,12 @@ from uuid import uuid4
 import httpx
 import msgspec
 
-from services.ingest.vault import vault_of
 from services.notifications.desk import HOUSE
 from services.notifications.tokens import Link, Tokens
+from shared.vault import vault_of
 from tests.ingest.shop import Shop, shopify_order
 
+HOOK = {"url": "http://127.0.0.1:9/", "events": ["voucher.issued"]}
 MAILED = 2
 GIFT = {"points": 100, "reason": "gift", "actor": "ops"}
 PRODUCT = {"product": "tea", "price": 900}
@@ -127,6 +128,17 @@ class Clerk:
     async def checks(self) -> Call:
         """Codes at a checkout, looked at."""
         return self.call("POST", "/v1/vouchers/check", {"codes": [await self.voucher(), "nobody's"]})
+
+    async def hook(self) -> str:
+        """The id of a webhook just made."""
+        return str((await self.does("POST", "/v1/webhooks", HOOK))["id"])
+
+    async def call_of_hook(self) -> str:
+        """The path of a call to a webhook where nobody listens."""
+        path = f"/v1/webhooks/{await self.hook()}/calls"
+        await self.voucher()
+        await self.world.settle()
+        return f"{path}/{(await self.lists(path))[0]['id']}"
 
     @property
     def a_source(self) -> dict[str, Any]:

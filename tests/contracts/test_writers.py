@@ -12,6 +12,7 @@ STATEMENTS = {"insert", "update", "delete"}
 SEVERAL = {
     ("ingest", "delivery"): {"accept", "intake", "desk", "reprocessing"},  # accepted, settled, erased, put back
     ("ingest", "source"): {"access", "setting_up", "desk"},  # made, switched by its owner, or uninstalled by its shop
+    ("loyalty", "hook_call"): {"desk", "calling"},  # what is to be told, and what became of it
     ("loyalty", "program"): {"versions", "desk"},  # an account's own versions, and the first that a rating writes
     ("notifications", "mailbox"): {"loading", "desk"},  # a row to lock on, and what is known of it
     ("notifications", "shred"): {"desk", "outgoing"},  # ordered with an erasure, done when the files are gone

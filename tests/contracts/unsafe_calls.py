@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from services.notifications.tokens import ONE_CLICK, PREFERENCES
-from tests.contracts.clerk import DECISION, GIFT, HOME, REWARD, STORE, Call, Clerk
+from tests.contracts.clerk import DECISION, GIFT, HOME, HOOK, REWARD, STORE, Call, Clerk
 
 Made = Callable[[Clerk], Awaitable[Call]]
 
@@ -74,6 +74,9 @@ CALLS: dict[tuple[str, str], Made] = {
     ),
     ("post", "/v1/rewards/{reward}/codes"): Clerk.fills_pool,
     ("post", "/v1/rewards/{reward}/claims"): Clerk.claims,
+    ("post", "/v1/webhooks"): _plainly("/v1/webhooks", HOOK),
+    ("delete", "/v1/webhooks/{webhook}"): _about("DELETE", "/v1/webhooks/{}", Clerk.hook),
+    ("post", "/v1/webhooks/{webhook}/calls/{call}/retry"): _about("POST", "{}/retry", Clerk.call_of_hook),
     ("post", "/v1/vouchers/check"): Clerk.checks,
     ("post", "/v1/vouchers/{code}/use"): _about("POST", "/v1/vouchers/{}/use", Clerk.voucher),
     ("post", "/v1/vouchers/{code}/return"): _about("POST", "/v1/vouchers/{}/return", Clerk.voucher),

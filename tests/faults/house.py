@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import httpx
 
-from services.ingest.vault import Vault
 from shared.settings import Settings
+from shared.vault import Vault
 from tests.faults.program import ROOT, nursery
 from tests.real.processes import Process, end, free_port, wait_for_port
 

@@ -10,7 +10,7 @@ import uvloop
 
 from services.__main__ import load
 from services.ingest.setup import Wanted, make_store
-from services.ingest.vault import vault_of
+from shared.vault import vault_of
 from tests.faults.canon import Canon, canon_of, names_of
 from tests.faults.days import ALL_IS_RIPE
 from tests.faults.households import Neighbours

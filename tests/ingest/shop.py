@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 from services.ingest.setup import NewStore, Wanted, make_store
-from services.ingest.vault import vault_of
+from shared.vault import vault_of
 from tests.world import World
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import select
 from services.ingest import tables
 from services.ingest.service import ingest
 from services.ingest.setup import Wanted, create_account, first_store
-from services.ingest.vault import vault_of
 from shared import migrate
 from shared.events.config import AccountConfigured, KeyConfigured, SigningKeyConfigured, StoreConfigured
 from shared.settings import Settings
+from shared.vault import vault_of
 from tests.ingest.shop import Shop, shopify_order
 from tests.world import World
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from fastapi import Request, Response
 
-from services.ingest.vault import vault_of
 from shared.db import Tx
 from shared.errors import Refused
 from shared.idempotency import Remembered, claim, remember
+from shared.vault import vault_of
 from shared.web import running_of
 
 KEYED: dict[str, Any] = {"x-idempotency": "key"}

@@ -16,13 +16,13 @@ from services.ingest.loading import external
 from services.ingest.records import AccountSecretRow, CustomerRow, IdentityKeyRow, values
 from services.ingest.routes.changing import KEYED
 from services.ingest.routes.setting_up import Asked
-from services.ingest.vault import vault_of
 from shared.access import Caller, MemberOrServer, ServerKey, customer_named
 from shared.clock import machine_now
 from shared.db import Query as Compiled
 from shared.db import Reader
 from shared.errors import Refused, not_found
 from shared.tables import AliasRow
+from shared.vault import vault_of
 from shared.web import MOST_PER_PAGE, answer, page, perform, read_cursor, reading, running_of
 from shared.workset import Command
 

@@ -12,12 +12,12 @@ from services.ingest.records import SecretRow, SourceRow
 from services.ingest.routes.changing import KEYED, change
 from services.ingest.setup import Wanted, make_store
 from services.ingest.sources import secret_uses
-from services.ingest.vault import vault_of
 from shared.access import ServerKey, bearer, unauthorized
 from shared.config import ConfigList
 from shared.db import Tx, new_id
 from shared.errors import not_found
 from shared.events.config import KeyConfigured, StoreConfigured
+from shared.vault import vault_of
 from shared.web import answer, reading, running_of
 
 router = APIRouter(tags=["set-up"])

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from services.loyalty.routes.hooks import router as hooks
 from services.loyalty.routes.members import router as members
 from services.loyalty.routes.programmes import router as programmes
 from services.loyalty.routes.referrals import router as referrals
@@ -10,5 +11,5 @@ from services.loyalty.routes.rewards import router as rewards
 from services.loyalty.routes.spending import router as spending
 
 router = APIRouter(tags=["loyalty"])
-for part in (members, spending, rewards, referrals, programmes, reports):
+for part in (members, spending, rewards, hooks, referrals, programmes, reports):
     router.include_router(part)
