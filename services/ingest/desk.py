@@ -208,8 +208,9 @@ class IngestDesk(WorkSet):
         await tx.delete_by_keys(tables.cart, self.carts.removed)
         await tx.upsert_many(tables.cart, self.carts.stored)
         await tx.upsert_many(tables.product, self.products.stored)
-        left = [(row.account, row.id, row.uninstalled_at) for row in self.sources.stored]
-        await tx.update_many(tables.source, by=("account", "id"), columns=("uninstalled_at",), rows=left)
+        left = [(row.account, row.id, row.uninstalled_at, row.redacted_at) for row in self.sources.stored]
+        columns = ("uninstalled_at", "redacted_at")
+        await tx.update_many(tables.source, by=("account", "id"), columns=columns, rows=left)
         await tx.upsert_many(tables.suppression, self.suppressions.stored)
         await tx.upsert_many(tables.kernel.alias, self.aliases.rows)
         for alias in self.aliases.rows:

@@ -29,7 +29,7 @@ class CustomerRow(msgspec.Struct, frozen=True):
     """One person: the names they go by, their profile and their newest consents (`channel:purpose`).
 
     `recorded` is when we first heard of them; `merged_into` the survivor's id once they were merged; `verified` says
-    that more than a browser vouches for them; `carts_ended` by store, until when orders have ended their carts.
+    that more than a browser vouches for them; `carts_ended`, by store and channel, until when orders ended their carts.
     """
 
     account: str
@@ -119,7 +119,8 @@ class SuppressionRow(msgspec.Struct, frozen=True, gc=False):
 class SourceRow(msgspec.Struct, frozen=True, gc=False):
     """Where a store's deliveries come from; `kind` names the connector or dialect.
 
-    After the app was uninstalled (`uninstalled_at`) only privacy requests of it still count.
+    After the app was uninstalled (`uninstalled_at`) only privacy requests of it still count; what came in until
+    `redacted_at` never does again.
     """
 
     account: str
@@ -130,6 +131,7 @@ class SourceRow(msgspec.Struct, frozen=True, gc=False):
     active: bool
     recorded: datetime
     uninstalled_at: datetime | None = None
+    redacted_at: datetime | None = None
 
 
 class SecretRow(msgspec.Struct, frozen=True, gc=False):

@@ -11,8 +11,11 @@ from services.ingest import tables
 from services.ingest.claims import ForgetStoreClaim, Trust, UninstallClaim
 from services.ingest.desk import REDACTED, IngestDesk, Outcome, StoreChunk
 from services.ingest.erasure import erase
-from services.ingest.records import CustomerRow
+from services.ingest.moments import maybe
+from services.ingest.records import CustomerRow, SourceRow
+from services.ingest.tables import Delivery
 from shared.db import Query, Tx
+from shared.errors import Refused
 from shared.workset import Due
 
 FORGET = "store.forget"
@@ -62,9 +65,24 @@ def uninstall(claim: UninstallClaim, desk: IngestDesk, store: str, trust: Trust)
     return Outcome("translated", "app_uninstalled")
 
 
+def installed_again(source: SourceRow, delivery: Delivery) -> bool:
+    """Whether the platform says that what it tells of happened after the app was taken away, so that it is back."""
+    try:
+        told = maybe(delivery.meta.get("triggered-at"))
+    except Refused:
+        return False
+    return told is not None and source.uninstalled_at is not None and told > source.uninstalled_at
+
+
 def forget_later(claim: ForgetStoreClaim, desk: IngestDesk, store: str, trust: Trust) -> Outcome:
-    """Have a timer forget the store's customers, a hundred at a time, and then what its source has told."""
+    """Have a timer forget the store's customers, a hundred at a time, and then what its source has told.
+
+    What of the source is still to be taken in by then, a repeated one say, is refused when its turn comes.
+    """
     source = getattr(desk.work, "source", "")
+    row = desk.source()
+    if row is not None:
+        desk.sources[row.account, row.id] = replace(row, redacted_at=desk.recorded)
     payload = {"store": store, "source": source, "at": desk.recorded.isoformat(), "after": ""}
     desk.set_timer(FORGET, source, desk.now, payload, customer="", unguarded=True)
     return Outcome("translated", "store_erased")

@@ -45,6 +45,7 @@ delivery = Table(
     Column("head", Document(Head), nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Index("delivery_id", "id", unique=True),
+    Index("delivery_source", "source", "seq"),
     Index(
         "delivery_customer",
         "account",
@@ -163,6 +164,7 @@ source = Table(
     Column("active", Boolean, nullable=False),
     Column("recorded", Instant(), nullable=False),
     Column("uninstalled_at", Instant()),
+    Column("redacted_at", Instant()),
     Index("source_id", "id", unique=True),
 )
 

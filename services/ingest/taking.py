@@ -25,7 +25,7 @@ from services.ingest.flags import flags_of
 from services.ingest.moments import is_long_ago
 from services.ingest.profiles import take_consent, take_profile
 from services.ingest.referring import code_in
-from services.ingest.store_erasure import forget_later, uninstall
+from services.ingest.store_erasure import forget_later, installed_again, uninstall
 from services.ingest.tables import Delivery
 from services.ingest.taking_carts import take_cart
 from services.ingest.taking_orders import take_order
@@ -44,10 +44,13 @@ SDK = frozenset({"native", *DIALECTS})
 
 def take_in(delivery: Delivery, desk: IngestDesk) -> Outcome:
     """Judge one delivery; raises Refused for what is to be quarantined."""
+    if _redacted(delivery, desk):
+        desk.scrubbed.append(delivery.seq)
+        return Outcome("suppressed", "erased")
     claims = desk.translated[delivery.seq]
     if isinstance(claims, Refused):
         raise claims
-    if _uninstalled(delivery, desk) and not all(isinstance(claim, PRIVACY) for claim in claims):
+    if not all(isinstance(claim, PRIVACY) for claim in claims) and _uninstalled(delivery, desk):
         return Outcome("dropped", "source_uninstalled")
     if _is_history(claims, delivery):
         desk.begin(replace(delivery, lane=Lane.HISTORY))
@@ -70,9 +73,20 @@ def _is_history(claims: Sequence[AnyClaim], delivery: Delivery) -> bool:
 
 
 def _uninstalled(delivery: Delivery, desk: IngestDesk) -> bool:
-    """Whether a delivery came in after the app it comes from was taken away."""
+    """Whether a delivery came in after the app it comes from was taken away, and before that was installed again."""
     source = desk.source()
-    return source is not None and source.uninstalled_at is not None and delivery.recorded > source.uninstalled_at
+    if source is None or source.uninstalled_at is None or delivery.recorded <= source.uninstalled_at:
+        return False
+    if not installed_again(source, delivery):
+        return True
+    desk.sources[source.account, source.id] = replace(source, uninstalled_at=None)
+    return False
+
+
+def _redacted(delivery: Delivery, desk: IngestDesk) -> bool:
+    """Whether a delivery is from before its whole shop was forgotten."""
+    source = desk.source()
+    return source is not None and source.redacted_at is not None and delivery.recorded < source.redacted_at
 
 
 def _flags(claims: Sequence[AnyClaim]) -> list[str]:

@@ -20,8 +20,8 @@ def rate_order(event: Event[OrderFact], desk: Desk) -> None:
     """Book what an order's newest revision entitles to beyond what is booked already, and judge the tier."""
     order, key = event.fact.order, (event.account, event.fact.order.id)
     before = desk.ratings.get(key)
-    if earning.is_stale(order, before):
-        return
+    if not event.customer or earning.is_stale(order, before):
+        return  # an order of nobody earns nothing
     versions = desk.programmes(event.account, event.store)
     current = versions.at(desk.now)
     moved = before is not None and before.customer != event.customer

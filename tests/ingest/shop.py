@@ -48,8 +48,10 @@ class Shop:
         headers = {"authorization": f"Bearer {key or self.made.server_key}", **given}
         return await self.world.post("/v1/events", event, headers=headers)
 
-    async def shopify(self, topic: str, body: Any, *, secret: str = "", delivery: str = "") -> httpx.Response:
-        """One signed webhook; `body` may be raw bytes."""
+    async def shopify(
+        self, topic: str, body: Any, *, secret: str = "", delivery: str = "", triggered: str = ""
+    ) -> httpx.Response:
+        """One signed webhook; `body` may be raw bytes, `triggered` is when the platform says that it happened."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         digest = hmac.new((secret or self.made.shopify_secret).encode(), raw, hashlib.sha256).digest()
         headers = {
@@ -57,6 +59,7 @@ class Shop:
             "x-shopify-shop-domain": "shop.myshopify.example",
             "x-shopify-webhook-id": delivery or uuid4().hex,
             "x-shopify-hmac-sha256": base64.b64encode(digest).decode(),
+            **({"x-shopify-triggered-at": triggered} if triggered else {}),
         }
         return await self.world.post(f"/webhooks/shopify/{self.made.shopify_source}", content=raw, headers=headers)
 

@@ -1,8 +1,9 @@
 """A store that leaves: its source counts no more, and on request whoever only it knew is forgotten everywhere."""
 
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from services.ingest import tables
 from services.ingest.desk import REDACTED
@@ -43,6 +44,38 @@ async def test_after_the_app_is_uninstalled_only_privacy_requests_count(world: W
     assert source["active"] is False
     assert source["uninstalled_at"] is not None
     assert (await shop.shopify("shop/redact", {"shop_id": 1}, secret="wrong")).status_code == 401
+    assert (await world.verify()).balanced
+
+
+async def test_what_happened_after_an_uninstallation_says_that_the_app_is_back(world: World, shop: Shop) -> None:
+    left = world.now
+    await shop.shopify("app/uninstalled", {"id": 1})
+    late, new = ((left + timedelta(hours=hours)).isoformat() for hours in (-1, 1))
+    orders = [shopify_order(number, at=world.now, customer=None) for number in range(4)]
+    for order, triggered in zip(orders, (late, "soon", new, ""), strict=True):
+        await shop.shopify("orders/create", order, triggered=triggered)
+    assert (await verdicts(world))[1:] == [
+        ("dropped", "source_uninstalled"),
+        ("dropped", "source_uninstalled"),
+        ("translated", ""),
+        ("translated", ""),
+    ]
+    (source,) = (await world.get("/v1/sources", headers=shop.server)).json()["data"]
+    assert (source["active"], source["uninstalled_at"]) == (True, None)
+
+
+async def test_what_waits_to_be_taken_in_when_its_shop_is_forgotten_is_forgotten_too(world: World, shop: Shop) -> None:
+    await shop.shopify("orders/create", shopify_order(1, at=world.now, email="late@example.com"))
+    async with world.of("ingest").db.write() as tx:
+        await tx.execute(update(tables.delivery).values(lane="history"))
+    await shop.shopify("shop/redact", {"shop_id": 1})
+    assert (await verdicts(world))[0] == ("suppressed", "erased")
+    await world.passes(minutes=5)
+    await shop.shopify("orders/create", shopify_order(2, at=world.now, email="new@example.com", customer=None))
+    assert (await verdicts(world))[-1] == ("translated", "")
+    assert await who_is_left(world) == {"new@example.com"}
+    raws = await world.rows("ingest", select(tables.delivery.c.raw).order_by(tables.delivery.c.seq))
+    assert raws[0] == (REDACTED,)
     assert (await world.verify()).balanced
 
 

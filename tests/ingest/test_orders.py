@@ -100,6 +100,21 @@ def test_a_refund_before_its_order_waits_and_is_applied_once() -> None:
     assert desk.orders()[0].refunded == 1000
 
 
+def test_orders_of_buyers_without_any_name_each_belong_to_somebody_new() -> None:
+    desk, lines = Desk(), [{"product": "tea", "price": 500}]
+    nameless = {"customer": None, "email": None, "phone": None}
+    assert desk.native("refund", {"order_id": "1", "refund_id": "r", "amount": 100}).state == "waiting"
+    desk.native("purchase", {"order_id": "1", "lines": lines})
+    desk.native("purchase", {"order_id": "2", "lines": lines, "customer": {}})
+    desk.shopify("orders/create", shopify_order(3, at=NOON, **nameless))
+    desk.shopify("orders/updated", shopify_order(3, at=NOON, updated_at=later(NOON, days=1), **nameless))
+    paid = [event for event in desk.desk.facts.rows if isinstance(event.fact, OrderPaid)]
+    owners = {event.fact.order.external_id: event.customer for event in paid}
+    assert len(set(owners.values())) == 3
+    assert all(owners.values())
+    assert {event.customer for event in desk.desk.facts.rows} == set(owners.values())
+
+
 def test_one_order_seen_through_several_channels_is_one_order() -> None:
     desk = Desk()
     number = str(shopify_order(at=NOON)["id"])

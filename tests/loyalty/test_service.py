@@ -178,6 +178,14 @@ async def test_history_and_unpaid_orders_bring_nothing(till: Till) -> None:
     assert sorted(fact.points for fact in facts if isinstance(fact, OrderRated)) == [0, 0]
 
 
+async def test_an_order_of_nobody_brings_nothing_and_holds_up_nobody(corner_till: Till) -> None:
+    await corner_till.hears(bought(10_000, name="1", customer=""), bought(10_000, name="2"))
+    assert await corner_till.world.rows("loyalty", select(tables.member.c.customer)) == [("cus_ana",)]
+    parked = corner_till.world.of("loyalty").kernel.parked
+    assert await corner_till.world.rows("loyalty", select(parked.c.reason)) == []
+    assert await corner_till.books() == []
+
+
 async def test_a_tier_falls_by_its_timer_when_nothing_more_is_bought(till: Till) -> None:
     await till.hears(bought(60_000))
     assert (await till.member())["tier"] == "silver"

@@ -112,8 +112,11 @@ async def test_other_accounts_and_other_customers_learn_nothing_by_a_name(house:
     made = await house.post("/v1/customer-tokens", {"customer": ana}, headers=shop.server)
     token = {"authorization": f"Bearer {made.json()['token']}"}
     assert (await house.get(f"/v1/members/{ana}", headers=token)).json()["customer"] == made.json()["customer"]
-    for name in (bea, "ext:nowhere:ana"):
+    for name in (ana, "me", made.json()["customer"]):
+        assert (await house.get(f"/v1/customers/{name}", headers=token)).json()["id"] == made.json()["customer"]
+    for name in (bea, "ext:nowhere:ana", "cus_nobody"):
         assert (await house.get(f"/v1/members/{name}", headers=token)).status_code == 403
+        assert (await house.get(f"/v1/customers/{name}", headers=token)).status_code == 403
 
 
 async def test_no_service_but_ingest_keeps_the_stores_own_ids(house: World) -> None:

@@ -114,9 +114,25 @@ async def list_customers(
 @router.get("/v1/customers/{customer}")
 async def get_customer(request: Request, customer: Name, caller: MemberOrServer) -> Response:
     """One customer, under a server key or that customer's own token."""
-    name = customer_named(caller, customer) if caller.kind == "customer" else customer
     async with reading(request) as reader:
-        return answer(shown(await known(reader, caller.account, name)))
+        if caller.kind == "customer":
+            return answer(shown(await _own(reader, caller, customer)))
+        return answer(shown(await known(reader, caller.account, customer)))
+
+
+async def _own(reader: Reader, caller: Caller, name: str) -> CustomerRow:
+    """The customer of a token, under any name of theirs; raises Refused 403 for another's, known or not."""
+    mine = await known(reader, caller.account, caller.customer)
+    if external(name) is None:
+        customer_named(caller, name)
+        return mine
+    try:
+        named = await known(reader, caller.account, name)
+    except Refused:
+        named = None
+    if named is None or named.id != mine.id:
+        raise Refused("forbidden", "a customer token sees its own customer only", status=403)
+    return mine
 
 
 async def _found(request: Request, caller: Caller, name: str) -> str:
