@@ -19,6 +19,8 @@ _QUINTILES = (0.2, 0.4, 0.6, 0.8)
 _VIP = 0.95
 _LEAST_FOR_VIPS = 20
 _HALF_A_YEAR = 180
+LEAST_FOR_BG = 200
+"""Customers below which BG/NBD's own fit is no yardstick: there MBG/NBD at BG/NBD's level errs less in the mean."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -77,6 +79,7 @@ def refit(known: Known, before: Served) -> Refit:
         cuts=_cuts(shop),
         corrections=corrections if mbg[1].sound else before.corrections,
         units=_units(shop) if mbg[1].sound else before.units,
+        plain=_plain(shop, bg) if mbg[1].sound else before.plain,
     )
     cards = {fitted.name: _of(fitted, card) for fitted, card in (mbg, bg)}
     cards |= {f"gamma_gamma:{currency}": _of(None, card) for currency, card in worths.items()}
@@ -90,6 +93,13 @@ def _lessons(shop: Shop, mbg: tuple[BuyingModel, Card], bg: tuple[BuyingModel, C
         return []
     school = School(shop.ledger, {shop.today: (mbg[0], bg[0])})
     return [school.lesson(shop.today, horizon) for horizon in (*HORIZONS, FAR)]
+
+
+def _plain(shop: Shop, bg: tuple[BuyingModel, Card]) -> tuple[float, ...]:
+    """BG/NBD's parameters where its fit may be leaned on."""
+    fitted, card = bg
+    trusted = card.status is Status.FITTED and len(shop.occasions) >= LEAST_FOR_BG
+    return (fitted.r, fitted.alpha, fitted.a, fitted.b) if trusted else ()
 
 
 def rhythm_in_force(fitted: BuyingModel, card: Card, before: Served) -> tuple[float, ...]:

@@ -45,10 +45,12 @@ class Cuts(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=64)
-def _forecast(kind: str, rhythm: tuple[float, ...], corrections: tuple[Correction, ...]) -> Forecast:
+def _forecast(
+    kind: str, rhythm: tuple[float, ...], corrections: tuple[Correction, ...], plain: tuple[float, ...]
+) -> Forecast:
     """One for all who read the same model from the database, since it remembers."""
     model = BG if kind == BG.name else MBG
-    return Forecast(model(*rhythm) if rhythm else prior_rhythm(model), corrections)
+    return Forecast(model(*rhythm) if rhythm else prior_rhythm(model), corrections, BG(*plain) if plain else None)
 
 
 class Served(msgspec.Struct, frozen=True, dict=True):
@@ -63,6 +65,8 @@ class Served(msgspec.Struct, frozen=True, dict=True):
     corrections: tuple[Correction, ...] = ()
     units: dict[str, float] = {}
     """What is paid on a day, in the mean, by currency; minor units."""
+    plain: tuple[float, ...] = ()
+    """BG/NBD's parameters, whose risk is served within horizons for which nothing was learned."""
 
     @property
     def buying(self) -> BuyingModel:
@@ -72,7 +76,7 @@ class Served(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def forecast(self) -> Forecast:
         """The buying model as it is served."""
-        return _forecast(self.kind, self.rhythm, self.corrections)
+        return _forecast(self.kind, self.rhythm, self.corrections, self.plain)
 
     @cached_property
     def _spending(self) -> dict[str, GammaGamma]:
@@ -80,7 +84,7 @@ class Served(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def learned_over(self) -> int | None:
-        """Days after which the forecasts had matured that the churn risk's correction was learned from."""
+        """Days after which the forecasts had matured that the risk's correction was learned from; 0 if from none."""
         correction = self.forecast.correction(RISK_HORIZON)
         return None if correction is None else correction.matured
 
@@ -123,12 +127,9 @@ class Grounds(msgspec.Struct, frozen=True, gc=False):
         if view.drop_out > -inf:
             reasons.append(Reason("drop_out_habit", {"purchases": x + 1, "log_odds": view.drop_out}))
         if self.learned_over is not None:
-            learned: dict[str, float | int | None] = {
-                "plain": view.plain[1],
-                "corrected": self.seen.risks[1],
-                "days": self.learned_over,
-            }
-            reasons.append(Reason("experience", learned))
+            moved: dict[str, float | int | None] = {"plain": view.plain[1], "corrected": self.seen.risks[1]}
+            learned = Reason("experience", {**moved, "days": self.learned_over})
+            reasons.append(learned if self.learned_over else Reason("caution", moved))
         if purse.days and self.purses:
             own, shop = round(purse.total / purse.days), round(self.purses.shop_mean)
             trust = self.purses.trust(purse.days)

@@ -31,11 +31,23 @@ corrections = st.builds(
     further_spend=st.floats(-0.3, 0.3),
     further_silence=st.floats(-0.3, 0.0),
 )
-forecasts = st.lists(corrections, min_size=1, max_size=4).map(
-    lambda some: Forecast(
+
+
+def forecast_of(some: list[Correction], learned: list[bool], unlearned: BG | None) -> Forecast:
+    spans = [(one, 30 * 3**at) for at, one in enumerate(some)]
+    kept = zip(spans, learned, strict=False)
+    return Forecast(
         MODEL,
-        tuple(msgspec.structs.replace(one, horizon=30 * 3**at, matured=30 * 3**at) for at, one in enumerate(some)),
+        tuple(msgspec.structs.replace(one, horizon=days, matured=days * known) for (one, days), known in kept),
+        unlearned,
     )
+
+
+forecasts = st.builds(
+    forecast_of,
+    st.lists(corrections, min_size=1, max_size=4),
+    st.lists(st.booleans(), min_size=4, max_size=4),
+    st.sampled_from([None, BG(0.243, 30.9, 0.793, 2.426)]),
 )
 histories = st.tuples(
     st.sampled_from([0, 1, 7, 10_000]), st.integers(0, 900), st.integers(0, 3000), st.floats(0, 1e6)
@@ -69,6 +81,14 @@ def test_silence_alone_raises_risk(forecast: Forecast, who: History) -> None:
     older = [msgspec.structs.replace(who, age=who.age + days) for days in range(0, 2000, 100)]
     later = [forecast.p_no_purchase(one, 90) for one in older]
     assert all(one <= other + 1e-12 for one, other in pairwise(later))
+
+
+def test_where_nothing_was_learned_the_risk_is_that_of_bg() -> None:
+    bg, who = BG(0.243, 30.9, 0.793, 2.426), History(2, 100, 260, 3.0)
+    level_only, learned = Correction(30, 0, -0.4, *(0.0,) * 6), Correction(90, 90, -0.4, *(0.0,) * 6)
+    forecast = Forecast(MODEL, (level_only, learned), bg)
+    assert forecast.p_no_purchase(who, 30) == pytest.approx(bg.p_no_purchase(2, 100, 260, 30), abs=1e-12)
+    assert forecast.p_no_purchase(who, 90) == Forecast(MODEL, (learned,)).p_no_purchase(who, 90)
 
 
 def test_between_two_horizons_a_correction_lies_between_theirs() -> None:

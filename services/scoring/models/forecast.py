@@ -18,7 +18,7 @@ from services.scoring.models.buying import BuyingModel, discounted, steps
 from services.scoring.models.histories import Column
 
 SURE = 1e-9
-"""Nobody is taken to be gone, nor to come back or not to, with less doubt than this before a correction."""
+"""Nobody is forecast with less doubt than this before a correction."""
 REMEMBERED = 16_384
 """Pairs of x and age, of all shops, of which is remembered what lies ahead: thousands of customers share each."""
 
@@ -118,12 +118,20 @@ def _moments(horizons: tuple[float, ...], far: float) -> Column:
     return np.concatenate([np.array(horizons, dtype=float), steps(far)])
 
 
+def _log_odds(comes: float) -> float:
+    """Of staying away, from the chance to come."""
+    held = min(max(comes, SURE), 1.0 - SURE)
+    return log((1.0 - held) / held)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Forecast:
     """A buying model with its corrections by horizon, shortest first; without any it speaks for itself."""
 
     model: BuyingModel
     corrections: tuple[Correction, ...] = ()
+    unlearned: BuyingModel | None = None
+    """Whose P(no purchase) is served within horizons for which nothing was learned."""
 
     def correction(self, horizon: float) -> Correction | None:
         """The one for a horizon, between two horizons by the logarithm of their length."""
@@ -152,7 +160,7 @@ class Forecast:
         plain = tuple(1.0 - alive * back for back in ahead.back)
         *orders, late = [alive * many for many in ahead.orders]
         steps = tuple(
-            (*self._odds(x, alive, horizon, back), *self._further(silent, horizon, many / back))
+            (*self._odds(x, t_x, age, horizon, alive * back), *self._further(silent, horizon, many / back))
             for horizon, back, many in zip((*horizons, far), ahead.back, ahead.orders, strict=True)
         )
         drop_out, silence = model.drop_out_habit(x), model.silence(x, t_x, age)
@@ -161,17 +169,20 @@ class Forecast:
     @lru_cache(maxsize=REMEMBERED)  # noqa: B019 - as above
     def _chances(self, x: float, t_x: float, age: float, horizon: float) -> tuple[tuple[float, float], ...]:
         alive = self.model.p_alive(x, t_x, age)
-        return tuple(self._odds(x, alive, one, self.model.back_if_alive(x, age, one)) for one in self._up_to(horizon))
+        return tuple(
+            self._odds(x, t_x, age, one, alive * self.model.back_if_alive(x, age, one)) for one in self._up_to(horizon)
+        )
 
     def _up_to(self, horizon: float) -> tuple[float, ...]:
         return (*(one.horizon for one in self.corrections if one.horizon < horizon), horizon)
 
-    def _odds(self, x: float, alive: float, horizon: float, back: float) -> tuple[float, float]:
+    def _odds(self, x: float, t_x: float, age: float, horizon: float, comes: float) -> tuple[float, float]:
         one = self.correction(horizon)
         if one is None:
             return 0.0, 0.0
-        comes = max(alive, SURE) * min(max(back, SURE), 1.0 - SURE)
-        return one.level + one.purchases * log1p(x) + (1.0 + one.stretch) * log((1.0 - comes) / comes), one.spend
+        if self.unlearned and not one.matured:
+            return _log_odds(1.0 - self.unlearned.p_no_purchase(x, t_x, age, horizon)), 0.0
+        return one.level + one.purchases * log1p(x) + (1.0 + one.stretch) * _log_odds(comes), one.spend
 
     def _further(self, silent: float, horizon: float, orders: float) -> tuple[float, float]:
         one = self.correction(horizon)
@@ -213,9 +224,10 @@ class Forecast:
         one = self.correction(horizon)
         if one is None:
             return self.model.p_no_purchase_many(who.x, who.t_x, who.age, horizon)
+        if self.unlearned and not one.matured:
+            return np.clip(self.unlearned.p_no_purchase_many(who.x, who.t_x, who.age, horizon), SURE, 1.0 - SURE)
         back = self.model.back_if_alive_many(who.x, who.age, horizon)
-        alive = np.maximum(self.model.p_alive_many(who.x, who.t_x, who.age), SURE)
-        comes = alive * np.clip(back, SURE, 1.0 - SURE)
+        comes = np.clip(self.model.p_alive_many(who.x, who.t_x, who.age) * back, SURE, 1.0 - SURE)
         odds = one.level + one.purchases * np.log1p(who.x) + (1.0 + one.stretch) * np.log((1.0 - comes) / comes)
         return np.asarray(1.0 / (1.0 + np.exp(-(odds + one.spend * np.log1p(who.wealth)))))
 
