@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from services.ingest.claims import CartClaim, CartStep
+from services.ingest.claims import CartClaim, CartStep, Rank
 from shared.events.ingest import Cart, CartEmptied, CartFact, CartLine, CartUpdated
 
 MOST_STEPS = 200
@@ -14,8 +14,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 class CartState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The newest snapshot, the steps since, and when an order ended the cart that came before."""
+    """The newest snapshot, the steps since, who names the cart, and when an order ended the one that came before."""
 
+    named_by: Rank | None = None
     currency: str = ""
     exponent: int = 2
     lines: tuple[CartLine, ...] = ()
@@ -37,6 +38,8 @@ def learn(state: CartState, claim: CartClaim) -> CartState:
     known = claim.step is not None and any(step.id == claim.step.id for step in state.steps)
     if known:
         return state
+    namers = [namer for namer in (state.named_by, claim.named_by) if namer is not None]
+    state = replace(state, named_by=max(namers, default=None))
     changed = max(claim.at, state.changed_at) if state.changed_at else claim.at
     state = replace(state, changed_at=changed, currency=claim.currency, exponent=claim.exponent)
     if claim.stage == "checkout":

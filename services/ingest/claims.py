@@ -136,9 +136,13 @@ class CartStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CartClaim(Claim, frozen=True, kw_only=True):
-    """A cart: its whole content (`lines`), or one `step`; `token` is the store's own id of it."""
+    """A cart: its whole content (`lines`), or one `step`; `token` is the store's own id of it.
+
+    `named_by` says whose id that is; None where the channel told of a cart without naming it.
+    """
 
     token: str
+    named_by: Rank | None
     currency: str
     exponent: int
     lines: tuple[CartLine, ...] | None = None

@@ -1,17 +1,20 @@
 """Carts taken in: the next revision of a cart, and how orders end them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from services.ingest import carts
 from services.ingest.carts import CartState
-from services.ingest.claims import CartClaim, Trust
+from services.ingest.claims import CartClaim, OrderClaim, Rank, Trust
 from services.ingest.desk import IngestDesk, Outcome
 from services.ingest.naming import cart_id
 from services.ingest.records import CartRow, OrderRow
 from shared.events import Lane
 from shared.events.ingest import Cart, CartEnded
+
+NAMERS = (None, *Rank)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def take_cart(claim: CartClaim, desk: IngestDesk, store: str, trust: Trust) -> Outcome:
@@ -20,7 +23,8 @@ def take_cart(claim: CartClaim, desk: IngestDesk, store: str, trust: Trust) -> O
     claimant = desk.recognise(claim.keys, trust, claim.at) if claim.keys else ""
     owner = claimant or (desk.person(row.customer).id if row.customer else "")
     if owner:
-        row = _ended_with_others(row, desk.person(owner).carts_ended.get(store))
+        namer = row.state.named_by or claim.named_by
+        row = _ended_with_others(row, desk.person(owner).carts_ended.get(_named_by(store, namer)))
     before = None if owner != row.customer else cart_of(row)
     state = carts.learn(row.state, claim)
     if state is not row.state and row.state.ended_at is not None and not carts.has_begun(row.state):
@@ -43,7 +47,7 @@ def _row(desk: IngestDesk, store: str, token: str) -> CartRow:
 
 
 def _ended_with_others(row: CartRow, ended: datetime | None) -> CartRow:
-    """The cart, ended with all others of its customer by an order that named no cart, if it came too late for that."""
+    """The cart, ended by an order that could not name it, if it came too late to be ended then."""
     return row if ended is None else replace(row, state=carts.end(row.state, ended))
 
 
@@ -89,30 +93,43 @@ def _told(after: CartRow, before: Cart | None, desk: IngestDesk) -> CartRow:
     return after
 
 
-def end_carts(order: OrderRow, placed: datetime, desk: IngestDesk) -> str:
-    """End the cart that an order names, or all of its customer where that is unknown; gives our id of its cart."""
-    tokens = [token for token in (order.state.cart_token, order.state.checkout_token) if token]
+def end_carts(order: OrderRow, claim: OrderClaim, placed: datetime, desk: IngestDesk) -> str:
+    """End the carts that a claim of an order names, and those of its customer that it could not have named.
+
+    Gives our id of the cart it names, '' for none. What ends depends on orders and carts alone, not on what was heard
+    first: a claim without a cart ends them all, one with a cart all that go by another channel's names.
+    """
+    tokens = [token for token in (claim.cart_token, claim.checkout_token) if token]
     known = [row for token in tokens if (row := desk.carts.get((order.account, order.store, token))) is not None]
     if tokens and not known:
         known = [_row(desk, order.store, tokens[0])]
         desk.carts[order.account, order.store, tokens[0]] = replace(known[0], customer=order.customer)
-    if not any(row.revision for row in known):
-        _end_all(order, placed, desk)
+    _end_unnamed(order, {namer for namer in NAMERS if not tokens or namer != claim.rank}, placed, desk)
     for row in known:
         latest = desk.carts[row.account, row.store, row.token]
         desk.carts[row.account, row.store, row.token] = _end(latest, placed, order.id, desk)
     return known[0].id if known else ""
 
 
-def _end_all(order: OrderRow, placed: datetime, desk: IngestDesk) -> None:
+def _end_unnamed(order: OrderRow, namers: set[Rank | None], placed: datetime, desk: IngestDesk) -> None:
+    """End the carts of an order's customer that go by the names of some channels, now and whenever they are told."""
     owner = desk.person(order.customer)
-    ended = owner.carts_ended.get(order.store)
-    if ended is None or placed > ended:
-        carts_ended = {**owner.carts_ended, order.store: placed}
-        desk.customers[owner.account, owner.id] = replace(owner, carts_ended=carts_ended)
+    ends = {
+        key: placed
+        for namer in namers
+        if placed > owner.carts_ended.get(key := _named_by(order.store, namer), LONG_AGO)
+    }
+    if ends:
+        desk.customers[owner.account, owner.id] = replace(owner, carts_ended={**owner.carts_ended, **ends})
     for row in list(desk.carts.values()):
-        if row.account == order.account and row.store == order.store and row.customer == owner.id and row.open:
+        theirs = row.account == order.account and row.store == order.store and row.customer == owner.id
+        if theirs and row.open and row.state.named_by in namers:
             desk.carts[row.account, row.store, row.token] = _end(row, placed, order.id, desk)
+
+
+def _named_by(store: str, namer: Rank | None) -> str:
+    """The key of a customer's `carts_ended` for carts of a store that go by a channel's names."""
+    return f"{store}/{int(namer or 0)}"
 
 
 def _end(row: CartRow, at: datetime, order: str, desk: IngestDesk) -> CartRow:

@@ -80,8 +80,9 @@ def _revise(row: OrderRow, after: OrderRow, claim: OrderClaim, desk: IngestDesk,
     before = order_of(row)
     if before is None:
         after = _first(after, desk)
-    if not after.cart and (before is None or after.state.cart_token or after.state.checkout_token):
-        after = replace(after, cart=end_carts(after, after.placed_at or desk.recorded, desk))
+    if before is None or claim.basket is not None:
+        named = end_carts(after, claim, claim.placed_at or after.placed_at or desk.recorded, desk)
+        after = replace(after, cart=after.cart or named)
     order = orders.fold(after.state, head_of(after))
     if order is None:
         return

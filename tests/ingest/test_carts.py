@@ -88,6 +88,49 @@ def test_an_order_without_a_cart_ends_all_of_its_customer() -> None:
     assert {fact.cart.external_id for fact in desk.facts(CartEnded)} == {"c1", "c2"}
 
 
+def test_an_order_that_names_its_cart_ends_what_its_channel_could_not_name() -> None:
+    desk = Desk()
+    desk.shopify("checkouts/create", checkout("c1"))
+    desk.track("Product Added", userId="77", product_id="1", price=1)
+    desk.track("Product Added", userId="77", product_id="1", price=1, cart_id="s1")
+    desk.shopify("orders/create", shopify_order(at=NOON + timedelta(minutes=5), cart_token="never-told"))
+    assert {fact.cart.external_id for fact in desk.facts(CartEnded)} == {"s1", "visitor:77"}
+
+
+@given(st.permutations(range(6)), st.sampled_from(["c1", "c2", "other", None]), st.sampled_from(["s1", "other", None]))
+def test_which_carts_are_open_does_not_depend_on_what_was_heard_first(
+    order: list[int], shop_names: str | None, tracker_names: str | None
+) -> None:
+    at = NOON + timedelta(minutes=5)
+    bought = {"order_id": "1001", "total": 20, "products": [{"product_id": "11", "price": 10, "quantity": 2}]}
+    named = {"cart_id": tracker_names} if tracker_names else {}
+
+    def deliver(desk: Desk, index: int) -> None:
+        match index:
+            case 0 | 1:
+                token = f"c{index + 1}"
+                desk.shopify("checkouts/create", checkout(token, customer={"id": 77}))
+            case 2:
+                desk.shopify("checkouts/create", checkout("c3", customer={"id": 77}, updated_at=later(at, minutes=1)))
+            case 3:
+                desk.track("Product Added", userId="77", product_id="1", price=1, cart_id="s1")
+            case 4:
+                desk.shopify("orders/create", shopify_order(at=at, cart_token=shop_names))
+            case _:
+                desk.track("Order Completed", at=at, userId="77", **bought, **named)
+
+    straight, mixed = Desk(), Desk()
+    for index in range(6):
+        deliver(straight, index)
+    for index in order:
+        deliver(mixed, index)
+    assert _open(mixed) == _open(straight)
+
+
+def _open(desk: Desk) -> set[str]:
+    return {row.token for row in desk.desk.carts.values() if row.open}
+
+
 def test_news_of_a_cart_that_comes_after_its_order_opens_nothing() -> None:
     desk = Desk()
     desk.shopify("orders/create", shopify_order(at=NOON + timedelta(minutes=5), cart_token="c1"))

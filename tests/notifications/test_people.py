@@ -58,6 +58,16 @@ async def test_a_purchase_told_of_the_merged_ends_the_survivors_cart(village_off
     assert village_office.mails == []
 
 
+async def test_what_either_bought_before_they_were_one_ends_the_other_ones_cart_at_the_merge(
+    village_office: Office,
+) -> None:
+    await village_office.tell(filled(), placed(of=BEA, at=after(minutes=1), cart=""))
+    await village_office.tell(merged(after(minutes=2)))
+    await village_office.passes(hours=3)
+    assert await village_office.reasons() == ["purchased"]
+    assert (await village_office.get(f"/v1/messages?customer={ANA}"))["data"] == []
+
+
 async def text_of_all(office: Office) -> bytes:
     """Every byte of every table, and of every file of a mail."""
     metadata: MetaData = tables.metadata

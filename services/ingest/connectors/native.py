@@ -181,6 +181,7 @@ def _cart(said: Said, event: events.CartEvent, at: datetime) -> list[AnyClaim]:
         keys=keys,
         at=at,
         token=data.cart_id,
+        named_by=Rank.TOLD,
         currency=currency,
         exponent=exponent_of(currency),
         lines=lines,

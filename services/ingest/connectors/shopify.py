@@ -17,6 +17,7 @@ from services.ingest.claims import (
     ForgetStoreClaim,
     Key,
     NoticeClaim,
+    Rank,
     Said,
     UninstallClaim,
 )
@@ -109,6 +110,7 @@ def _carts(said: Said) -> list[AnyClaim]:
         keys=keys,
         at=at,
         token=token,
+        named_by=Rank.PLATFORM,
         currency=currency,
         exponent=exponent,
         lines=tuple(_cart_line(item, exponent) for item in cart.line_items),

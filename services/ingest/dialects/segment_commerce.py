@@ -196,6 +196,7 @@ def _cart(told: Told, read: payloads.Properties, **more: Any) -> CartClaim:
         keys=told.keys,
         at=told.at,
         token=named(read.cart_id) or f"visitor:{told.visitor}",
+        named_by=Rank.TRACKED if named(read.cart_id) else None,
         currency=currency,
         exponent=exponent_of(currency),
         restore_url=read.restore_url or "",
