@@ -20,7 +20,7 @@ from services.loyalty.records import (
     Redemption,
     Transaction,
 )
-from services.loyalty.referral_records import Party, Referral, ReferralCode
+from services.loyalty.referral_records import Invitation, Party, Referral, ReferralCode
 from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from services.loyalty.versions import Versions
 from shared.db import Query, Tx
@@ -73,6 +73,7 @@ class Desk(WorkSet):
         self.referral_codes = Keyed[Key, ReferralCode]()
         self.new_referral_codes = Added[ReferralCode]()
         self.chosen_codes = Added[ReferralCode]()
+        self.invitations = Keyed[Key, Invitation]()
         self.brought: dict[Key, tuple[str, ...]] = {}
         self.recent: dict[Key, int] = {}
         self._referrals_of: dict[Key, dict[str, None]] = {}
@@ -255,7 +256,7 @@ class Desk(WorkSet):
             raise Refused("code_taken", "some of these codes are known already", pointer="/codes")
 
     async def _store_referrals(self, tx: Tx) -> None:
-        """Raises Refused when a code that somebody has chosen is taken, Unavailable when one we made is."""
+        """Raises Refused for a chosen code that is taken; Unavailable for one of ours, or one invited meanwhile."""
         await tx.delete_by_keys(tables.referral_party, self.parties.removed)
         await tx.upsert_many(tables.referral_party, self.parties.stored)
         await tx.upsert_many(tables.referral, self.referrals.stored)
@@ -266,6 +267,9 @@ class Desk(WorkSet):
             raise Unavailable("a code that we made is taken")
         if len(await tx.insert_new(tables.referral_code, chosen, ("key",))) < len(chosen):
             raise Refused("code_taken", "this code is taken", status=409, pointer="/code")
+        invited = self.invitations.stored
+        if len(await tx.insert_new(tables.invitation, invited, ("digest",))) < len(invited):
+            raise Unavailable("somebody else has just invited the same person")
 
 
 def order_ref(event: Event[OrderFact]) -> str:

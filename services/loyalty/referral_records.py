@@ -20,11 +20,15 @@ class Touch(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
 
 
 class Known(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What referrals are judged by: touches, prints (kind, digest), and ids that were merged into this customer."""
+    """What referrals are judged by: touches, prints (kind, digest), and ids that were merged into this customer.
+
+    `invited` is the last local day (ordinal) on which the member sent invitations, and how many.
+    """
 
     touches: tuple[Touch, ...] = ()
     prints: tuple[tuple[str, str], ...] = ()
     names: tuple[str, ...] = ()
+    invited: tuple[int, int] = (0, 0)
 
 
 class Party(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +48,15 @@ class ReferralCode(msgspec.Struct, frozen=True, gc=False):
     key: str
     code: str
     customer: str
+
+
+class Invitation(msgspec.Struct, frozen=True, gc=False):
+    """An address (its digest only) that was invited, and by whom: nobody is invited twice."""
+
+    account: str
+    digest: str
+    customer: str
+    invited_at: datetime
 
 
 class Step(msgspec.Struct, frozen=True, array_like=True, gc=False):

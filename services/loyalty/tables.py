@@ -224,6 +224,15 @@ referral = Table(
     Index("referral_status", "account", "status", "id"),
 )
 
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("invited_at", Instant(), nullable=False),
+)
+
 hook = Table(
     "hook",
     metadata,

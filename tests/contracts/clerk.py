@@ -21,7 +21,7 @@ MAILED = 2
 GIFT = {"points": 100, "reason": "gift", "actor": "ops"}
 PRODUCT = {"product": "tea", "price": 900}
 REWARD = {"name": "Ten off", "kind": "fixed_coupon", "price": 10, "value": 100, "currency": "EUR"}
-REFERRALS = {"rewards": [{"when": "signup", "friend": 5}], "velocity_friends": 99}
+REFERRALS = {"rewards": [{"when": "signup", "friend": 5}], "velocity_friends": 99, "invitations_per_day": 9}
 DECISION = {"reason": "they are sisters", "actor": "ops"}
 HOME = {"address": "Calle Mayor 1"}
 STORE = {"name": "Té", "currency": "EUR", "zone": "Europe/Madrid", "locale": "es"}
@@ -119,6 +119,12 @@ class Clerk:
             await self.does("POST", f"/v1/members/{host}/prints", HOME)
         body = {"code": self._code, "customer": f"cus_{uuid4().hex}", "seen": seen}
         return self.call("POST", "/v1/referrals", body)
+
+    async def invites(self) -> Call:
+        """A friend to be invited by mail."""
+        friend = {"email": f"{uuid4().hex}@example.com", "giver": "Ana", "friend_agrees": True}
+        body = {**friend, "store": self.shop.made.store}
+        return self.call("POST", f"/v1/members/{await self.somebody()}/invitations", body)
 
     async def referral(self) -> str:
         """The id of a referral that waits for the shop: both live in one house."""

@@ -82,6 +82,7 @@ CALLS: dict[tuple[str, str], Made] = {
     ("post", "/v1/vouchers/{code}/return"): _about("POST", "/v1/vouchers/{}/return", Clerk.voucher),
     ("post", "/v1/members/{customer}/referral-code"): _about("POST", "/v1/members/{}/referral-code", Clerk.somebody),
     ("post", "/v1/members/{customer}/prints"): _about("POST", "/v1/members/{}/prints", Clerk.somebody, HOME),
+    ("post", "/v1/members/{customer}/invitations"): Clerk.invites,
     ("post", "/v1/referrals"): Clerk.befriends,
     ("post", "/v1/referrals/{referral}/approve"): _about("POST", "/v1/referrals/{}/approve", Clerk.referral, DECISION),
     ("post", "/v1/referrals/{referral}/decline"): _about("POST", "/v1/referrals/{}/decline", Clerk.referral, DECISION),

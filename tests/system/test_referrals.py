@@ -1,6 +1,8 @@
 """A friend comes by a link and buys, by HTTP alone: both get points, and lose them with the refund."""
 
 from collections.abc import AsyncIterator
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from services.ingest.service import ingest
 from services.loyalty.service import loyalty
+from services.notifications.service import notifications
 from tests.system.high_street import Trader, person
 from tests.world import a_world
 
@@ -19,14 +22,15 @@ REFERRALS = {
     "milestones": [{"friends": 1, "points": 50}],
     "link": "https://shop.example/?ref={code}",
     "own_codes": True,
+    "invitations_per_day": 2,
 }
 WORD = {"reason": "they are sisters", "actor": "ops"}
 
 
 @pytest.fixture
 async def counter(mode: dict[str, Any], tmp_path: Path) -> AsyncIterator[Trader]:
-    """A trader with ingest and loyalty, whose programme pays for friends; Ana has bought before."""
-    async with a_world([ingest, loyalty], tmp_path, **mode) as world:
+    """A trader with ingest, loyalty and notifications, whose programme pays for friends; Ana has bought before."""
+    async with a_world([ingest, loyalty, notifications], tmp_path, **mode) as world:
         trader = await Trader(world).opened()
         await trader.sells("old")
         await world.settle()
@@ -37,6 +41,15 @@ async def counter(mode: dict[str, Any], tmp_path: Path) -> AsyncIterator[Trader]
         await trader.sells("ana")
         await world.settle()
         yield trader
+
+
+def mails(counter: Trader) -> list[tuple[str, str]]:
+    """To whom mails went that thank for no order, and what they are about, in the order in which they were sent."""
+    folder = counter.world.settings.data_dir / "maildir" / "new"
+    letters = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns) if folder.exists() else []
+    read = [message_from_bytes(letter.read_bytes(), policy=default) for letter in letters]
+    told = [(str(mail["To"]), str(mail["Subject"])) for mail in read]
+    return [(to, subject) for to, subject in told if not subject.startswith("Thank you for your order")]
 
 
 async def wallet(counter: Trader, who: str) -> tuple[int, int]:
@@ -116,3 +129,37 @@ async def test_codes_are_one_members_only_and_members_decide_nothing(counter: Tr
     assert queue.status_code == 403
     missing = await counter.calls("/v1/referrals/ref_none/approve", WORD)
     assert missing.status_code == 404
+
+
+async def test_a_friend_is_invited_once_and_its_order_is_told_to_whoever_brought_it(counter: Trader) -> None:
+    await counter.asked_consent("ana")
+    token, path = await counter.token_of("ana"), "/v1/members/me/invitations"
+    asked = {"email": "bea@example.com", "giver": "Ana", "friend_agrees": True}
+    for _ in range(2):
+        answer = await counter.calls(path, asked, by=token)
+        assert (answer.status_code, answer.json()) == (201, {"status": "noted"})
+    third = await counter.calls(path, {**asked, "email": "cleo@example.com"}, by=token)
+    assert (third.status_code, third.json()["code"]) == (409, "too_many_invitations")
+    await counter.world.passes(hours=1)
+    assert mails(counter) == [("bea@example.com", "Ana invites you to Casa Querencia")]
+    await counter.world.passes(days=1)
+    other = {"email": "ana+x@example.com", "giver": "www.example.com", "friend_agrees": True}
+    for wrong, code in (
+        ({}, "unusable_name"),
+        ({"email": "ana@", "giver": "Ana"}, "unusable_address"),
+        ({"friend_agrees": False}, "malformed"),
+    ):
+        refused = await counter.calls(path, {**other, **wrong}, by=token)
+        assert refused.json()["code"] == code
+    for address in ("Ana+x@example.com", "old@example.com"):
+        known = await counter.calls(path, {**asked, "email": address}, by=token)
+        assert known.json() == {"status": "noted"}
+    await counter.world.passes(days=1)
+    assert len(mails(counter)) == 1
+    code = (await counter.asks("/v1/members/me/referral", by=token))["code"]
+    await counter.tells("browse", customer=person("bea"), name="referral_clicked", properties={"code": code})
+    await counter.sells("bea")
+    await counter.world.passes(hours=2)
+    subjects = ["You have reached silver at Casa Querencia", "500 points for bringing a friend to Casa Querencia"]
+    assert mails(counter)[1:] == [("ana@example.com", subject) for subject in subjects]
+    assert (await counter.world.verify()).faults == []

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from services.loyalty import merging
 from services.loyalty.desk import Desk
-from services.loyalty.referral_records import Known, Party, Referral
+from services.loyalty.referral_records import Party, Referral
 from services.loyalty.referrals import cases, prints, rewards
 from services.loyalty.referrals.attribution import touched
 from services.loyalty.referrals.judgement import EXISTING, SELF, ids_of
@@ -49,7 +49,8 @@ def _concerned(event: Event[CustomerMerged], desk: Desk) -> bool:
 
 
 def _joined(one: Party, other: Party) -> Party:
-    known = Known(one.known.touches, one.known.prints, tuple(sorted({*one.known.names, *ids_of(other)})))
+    names = tuple(sorted({*one.known.names, *ids_of(other)}))
+    known = replace(one.known, names=names, invited=max(one.known.invited, other.known.invited))
     for touch in other.known.touches:
         known = touched(known, touch)
     known = prints.added(known, other.known.prints)

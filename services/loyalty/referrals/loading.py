@@ -9,7 +9,7 @@ from services.loyalty import loading, tables
 from services.loyalty.catalogue import key_of
 from services.loyalty.desk import Desk, Key
 from services.loyalty.records import Award, Entry, Lot
-from services.loyalty.referral_records import Party, Referral, ReferralCode
+from services.loyalty.referral_records import Invitation, Party, Referral, ReferralCode
 from services.loyalty.referrals import rewards
 from services.loyalty.referrals.judgement import ids_of
 from shared.db import Query, Tx
@@ -20,6 +20,7 @@ from shared.tables import AliasRow, attach
 from shared.workset import Command, Work, customers
 
 ABOUT = "referral:"
+INVITED = "invitation:"
 HIGHEST = 10
 _kernel = attach(tables.metadata)
 _referral = tables.referral
@@ -45,13 +46,14 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
         await _load_codes(tx, desk, concerned)
         await _load_referrers(tx, desk)
         await _load_awards(tx, desk, [item for item in concerned if _pays(item)])
+        await _load_invitations(tx, desk, concerned)
     return desk
 
 
 def _concerned(item: Work) -> bool:
     if isinstance(item, Event):
         return isinstance(item.fact, CONCERNED)
-    return isinstance(item, Command) and item.about.startswith(ABOUT)
+    return isinstance(item, Command) and item.about.startswith((ABOUT, INVITED))
 
 
 def _pays(item: Work) -> bool:
@@ -87,7 +89,7 @@ async def _load_codes(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
 
 def _codes(item: Work) -> Sequence[str]:
     if isinstance(item, Command):
-        return (item.about.removeprefix(ABOUT),)
+        return (item.about.removeprefix(ABOUT),) if item.about.startswith(ABOUT) else ()
     if isinstance(item, Event) and isinstance(item.fact, OrderFact):
         return item.fact.order.coupons
     return (item.fact.code,) if isinstance(item, Event) and isinstance(item.fact, ReferralClicked) else ()
@@ -141,6 +143,13 @@ async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
 
 def _wanted(award: Award, wanted: set[Key]) -> bool:
     return award.rule == rewards.MILESTONE or (award.account, award.id) in wanted
+
+
+async def _load_invitations(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
+    calls = [item for item in work if isinstance(item, Command) and item.about.startswith(INVITED)]
+    wanted = {(call.account, call.about.removeprefix(INVITED)) for call in calls}
+    for row in await tx.fetch_by_keys(tables.invitation, wanted, Invitation):
+        desk.invitations.loaded((row.account, row.digest), row)
 
 
 def _keys(item: Work, desk: Desk) -> list[str]:

@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Iterable
 from typing import Literal
 
+from msgspec.structs import replace
+
 from services.loyalty.referral_records import Known
 
 Kind = Literal["email", "mailbox", "phone", "device", "address", "card", "ip"]
@@ -47,7 +49,7 @@ def added(known: Known, prints: Iterable[Print]) -> Known:
     new = [one for one in dict.fromkeys(prints) if one not in known.prints]
     if not new:
         return known
-    return Known(known.touches, (*known.prints, *new)[-MOST_PRINTS:], known.names)
+    return replace(known, prints=(*known.prints, *new)[-MOST_PRINTS:])
 
 
 def shared(one: Known, other: Known) -> set[str]:

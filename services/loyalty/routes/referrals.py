@@ -11,14 +11,15 @@ from services.loyalty.catalogue import key_of
 from services.loyalty.desk import Desk
 from services.loyalty.records import Note
 from services.loyalty.referral_records import Referral
-from services.loyalty.referrals import links, review, views
-from services.loyalty.referrals.loading import ABOUT
+from services.loyalty.referrals import invitations, links, review, views
+from services.loyalty.referrals.loading import ABOUT, INVITED
 from services.loyalty.referrals.prints import Kind
 from services.loyalty.routes.base import KEYED, Asked, Cursor, Customer, Limit, Name, living
 from services.loyalty.versions import versions_of
 from services.loyalty.words import REFERRAL_NOTED, language_of
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.errors import Refused
+from shared.events.loyalty import FriendInvited
 from shared.web import answer, perform, reading
 from shared.workset import Command
 
@@ -54,6 +55,15 @@ class ClaimBody(Asked):
     code: Annotated[str, Field(min_length=1, max_length=40)]
     customer: Customer = "me"
     seen: PrintsBody = Field(default_factory=PrintsBody)
+
+
+class InviteBody(Asked):
+    """Whom to invite, under which name the member goes, and the member's word that the friend has agreed to it."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254)]
+    giver: Annotated[str, Field(min_length=1, max_length=40)]
+    friend_agrees: Literal[True]
+    store: Annotated[str, Field(max_length=80)] = ""
 
 
 class DecisionBody(Asked):
@@ -98,6 +108,24 @@ async def add_prints(request: Request, customer: Name, caller: ServerKey, body: 
 
     named = await customer_of(request, caller, customer)
     return await perform(request, caller=caller, customer=named, judge=judge, about=ABOUT)
+
+
+@router.post("/v1/members/{customer}/invitations", status_code=201, openapi_extra=KEYED)
+async def invite(request: Request, customer: Name, caller: MemberOrServer, body: InviteBody) -> Response:
+    """Have a friend invited by mail, once ever; the answer is the same whoever the address belongs to."""
+    store = body.store or caller.store
+    if not store:
+        raise Refused("store_missing", "say which store invites", pointer="/store")
+    spoken = language_of(request.headers.get("accept-language", ""))
+    asked = FriendInvited(email=body.email.strip(), giver=body.giver.strip(), locale=spoken)
+    return await perform(
+        request,
+        caller=caller,
+        customer=await customer_of(request, caller, customer),
+        judge=lambda command, desk: invitations.invite(command, desk, asked, store),
+        status=201,
+        about=f"{INVITED}{invitations.digest_of(caller.account, body.email)}",
+    )
 
 
 @router.post("/v1/referrals", status_code=201, openapi_extra=KEYED)
