@@ -58,7 +58,8 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     what one member earns by all rules together, `budget` what all members do. Points that come back after their expiry
     live on for `reinstate_days` from it. `expiry` says how points expire where `expiry_months` after they came will
     not do. With `pending_until` an order's points are pending until that has happened to it, and `pending_days` more;
-    if it has not happened `cancel_days` after it was paid they are taken back.
+    if it has not happened `cancel_days` after it was paid they are taken back. `redeemed_percent` of all points are
+    expected to be spent (None: as many as of those whose fate is known).
     """
 
     id: str
@@ -85,6 +86,7 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     transfer: Transfer | None = None
     referrals: Referrals | None = None
     memberships: tuple[Membership, ...] = ()
+    redeemed_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for an unknown zone, two rules of one name, a membership of a tier that is not there."""

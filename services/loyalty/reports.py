@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Select, and_, bindparam, case, func, select
 
 from services.loyalty import tables
+from services.loyalty.payment import Payment
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, EXPIRED, HELD, ISSUER, PENDING, REDEEMED, WRITTEN_OFF
 from shared.db import Query, Reader
@@ -15,7 +16,7 @@ Clock = Literal["recorded", "occurred"]
 AGES = (30, 90, 180, 365)
 AHEAD = (30, 90, 180, 365)
 PPM = 1_000_000
-_entry, _journal, _lot = tables.entry, tables.journal, tables.lot
+_entry, _journal, _lot, _rating = tables.entry, tables.journal, tables.lot, tables.rating
 _written = _entry.join(_journal, and_(_journal.c.account == _entry.c.account, _journal.c.id == _entry.c.txn))
 _moments = {"recorded": _journal.c.recorded_at, "occurred": _journal.c.occurred_at}
 
@@ -33,6 +34,11 @@ class Liability(msgspec.Struct, frozen=True, kw_only=True):
     `outstanding` = available + pending + held - owed_back = issued - redeemed - expired - written_off; `reconciles`
     says so, and that the lots of `by_age` and of `by_expiry` hold available + pending. `worth` is in minor units.
     Rates are in millionths of what was issued.
+
+    `expected_ppm` of what is outstanding is expected to be spent. `deferred_revenue` is the part of what orders were
+    paid that belongs to those points: IFRS 15.74 and ASC 606-10-32-31, the price of orders shared between goods and
+    points by what each is worth by itself (goods: what was kept of them; a point: `worth` of it times the expected
+    share), over all orders rated so far. `expected_breakage` is how many points are expected to run out.
     """
 
     at: datetime
@@ -52,6 +58,16 @@ class Liability(msgspec.Struct, frozen=True, kw_only=True):
     redemption_ppm: int
     worth: int | None
     currency: str
+    expected_ppm: int
+    expected_breakage: int
+    deferred_revenue: int | None
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What all rated orders together came to: minor units of goods kept, points given for them."""
+
+    spent: int
+    points: int
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +120,11 @@ DEBT = Query(
         _journal.c.recorded_at <= bindparam("at"),
     )
 )
+SOLD = Query(
+    select(func.coalesce(func.sum(_rating.c.spent), 0), func.coalesce(func.sum(_rating.c.points), 0)).where(
+        _rating.c.account == bindparam("account")
+    )
+)
 SIDES: dict[Clock, Query] = {clock: Query(_sides(clock)) for clock in ("recorded", "occurred")}
 WALLET: dict[Clock, Query] = {
     clock: Query(_sides(clock).where(_journal.c.customer == bindparam("customer")))
@@ -117,7 +138,9 @@ async def liability(reader: Reader, account: str, programme: Programme, at: date
     rows = await reader.fetch(_by_lot(account, at))
     debt = await reader.fetch_one(DEBT, account=account, at=at)
     owed = 0 if debt is None else -int(debt[0])
-    return _liability(sides, [(int(a), int(b), int(c)) for a, b, c in rows], owed, programme, at)
+    sold = await reader.fetch_one(SOLD, account=account)
+    orders = Orders(0, 0) if sold is None else Orders(int(sold[0]), int(sold[1]))
+    return _liability(sides, [(int(a), int(b), int(c)) for a, b, c in rows], owed, programme, at, orders)
 
 
 async def balance(reader: Reader, account: str, customer: str, at: datetime, by: Clock) -> Balance:
@@ -131,14 +154,35 @@ async def _totals(reader: Reader, query: Query, **params: Any) -> dict[str, int]
     return sides | {side: int(points) for side, points in await reader.fetch(query, **params)}
 
 
+def expected_ppm(sides: dict[str, int], programme: Programme) -> int:
+    """The share of points that is expected to be spent, in millionths: all of them while nothing is known."""
+    if programme.redeemed_percent is not None:
+        return programme.redeemed_percent * PPM // 100
+    settled = sides[REDEEMED] + sides[EXPIRED] + sides[WRITTEN_OFF]
+    return max(0, sides[REDEEMED]) * PPM // settled if settled > 0 else PPM
+
+
+def deferred_revenue(outstanding: int, orders: Orders, payment: Payment, ppm: int) -> int:
+    """What of the price of orders belongs to points that are outstanding, in minor units, rounded down."""
+    points = orders.points * payment.worth * ppm // (payment.points * PPM)
+    alone = outstanding * payment.worth * ppm // (payment.points * PPM)
+    whole = orders.spent + points
+    return alone * orders.spent // whole if whole > 0 and orders.spent > 0 else alone
+
+
 def _liability(
-    sides: dict[str, int], lots: list[tuple[int, int, int]], owed: int, programme: Programme, at: datetime
+    sides: dict[str, int],
+    lots: list[tuple[int, int, int]],
+    owed: int,
+    programme: Programme,
+    at: datetime,
+    orders: Orders,
 ) -> Liability:
     issued = -sides[ISSUER]
     outstanding = sides[AVAILABLE] + sides[PENDING] + sides[HELD]
     rest = issued - sides[REDEEMED] - sides[EXPIRED] - sides[WRITTEN_OFF]
     in_lots = sum(points for _, _, points in lots)
-    payment = programme.payment
+    payment, ppm = programme.payment, expected_ppm(sides, programme)
     return Liability(
         at=at,
         issued=issued,
@@ -157,6 +201,9 @@ def _liability(
         redemption_ppm=sides[REDEEMED] * PPM // issued if issued > 0 else 0,
         worth=None if payment is None else outstanding * payment.worth // payment.points,
         currency=programme.currency,
+        expected_ppm=ppm,
+        expected_breakage=max(0, outstanding) - max(0, outstanding) * ppm // PPM,
+        deferred_revenue=None if payment is None else deferred_revenue(max(0, outstanding), orders, payment, ppm),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from services.loyalty import holds, redemptions, rewards, shelf, tables, transfers, views
+from services.loyalty import holds, redemptions, rewards, shelf, tables, tracing, transfers, views
 from services.loyalty.auditing import audited
 from services.loyalty.desk import Desk
 from services.loyalty.records import Hold, Note, Redemption, Transaction
@@ -108,6 +108,16 @@ async def redeem(request: Request, body: RedeemBody, caller: MemberOrServer) -> 
         judge=lambda command, desk: redemptions.redeem(command, desk, body.points, basket),
         status=201,
     )
+
+
+@router.get("/v1/redemptions/{redemption}")
+async def get_redemption(request: Request, redemption: Name, caller: MemberOrServer) -> Response:
+    """Where the points of a redemption came from: each lot, the order or award behind it, its rules and expiry."""
+    async with reading(request) as reader:
+        found = await tracing.trace(reader, caller.account, redemption)
+    if caller.kind == "customer" and found.customer != await living(request, caller, "me"):
+        raise not_found("redemption", redemption)
+    return answer(found)
 
 
 @router.post("/v1/redemptions/{redemption}/reverse", openapi_extra=KEYED)
