@@ -130,6 +130,9 @@ class Inbox:
         """
         subscription = await self.join()
         records = await subscription.fetch(self.size.size, wait_seconds)
+        if self.waiting:  # what went to another member waits there
+            mine = subscription.places()
+            self.waiting = {place: why for place, why in self.waiting.items() if place in mine}
         if not records:
             return 0
         try:

@@ -51,6 +51,9 @@ class Subscription(Protocol):
     async def rewind(self, records: Sequence[Record], rest_seconds: float = 0.0) -> None:
         """Have these fetched again, they could not be worked off; their partitions rest so long. Needs no broker."""
 
+    def places(self) -> frozenset[tuple[str, int]]:
+        """The partitions (topic, number) that are this member's now."""
+
     async def close(self) -> None:
         """Leave the group."""
 

@@ -249,6 +249,11 @@ class KafkaSubscription:
                     self._consumer.pause(place)
                     self._rests[place] = machine_seconds() + rest_seconds
 
+    def places(self) -> frozenset[tuple[str, int]]:
+        """What the group has given to this member."""
+        mine = self._consumer.assignment()
+        return frozenset((place.topic.removeprefix(self._prefix), place.partition) for place in mine)
+
     def _wake_rested(self) -> None:
         mine = self._consumer.assignment()
         for place in [place for place, until in self._rests.items() if until <= machine_seconds()]:

@@ -143,6 +143,10 @@ class LogSubscription:
             at[place] = min(offset, at[place])
             self._rests[place] = machine_seconds() + rest_seconds
 
+    def places(self) -> frozenset[tuple[str, int]]:
+        """All of them: a group has one reader here."""
+        return frozenset((topic, number) for topic in self._topics for number in range(partitions_of(topic)))
+
     async def close(self) -> None:
         """Nothing to leave."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from shared.db import Tx
 from shared.events.ingest import CustomerErased
+from shared.inbox import Inbox
 from shared.partition import partition_of
 from shared.workset import Work
 from tests.builders import A_MOMENT, an_event, paid
@@ -41,6 +42,25 @@ async def test_only_the_partition_that_has_to_wait_waits(world: World, till: Til
     assert await totals(world) == {other: 4, waiting: 3}
     assert world.of("loyalty").inbox.waiting_for == ""
     assert await parked(world) == []
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+@pytest.mark.xdist_group("real")
+@pytest.mark.parametrize("mode", ["distributed"], indirect=True)
+async def test_what_waits_in_a_partition_that_moved_is_told_of_by_its_new_owner_only(world: World, till: Till) -> None:
+    till.waits_on = {"1"}
+    await world.publish(*(paid(customer=customer, number="1") for customer in strangers(24)))
+    one = world.of("loyalty")
+    first, second = one.inbox, Inbox(one.service, one.db, world.runtime.bus, "another")
+    while len(first.waiting) < 24:
+        await first.step(0.1)
+    await second.join()
+    while len(second.waiting) < 12 or len(first.waiting) > 12:
+        await asyncio.gather(first.step(0.1), second.step(0.1))
+    assert not set(first.waiting) & set(second.waiting)
+    assert len({*first.waiting, *second.waiting}) == 24
+    await second.leave()
 
 
 async def _until(world: World, wanted: dict[str, int]) -> None:

@@ -121,6 +121,7 @@ class DeadlySubscription:
         self._fuse = fuse
         self.fetch = real.fetch
         self.rewind = real.rewind
+        self.places = real.places
         self.close = real.close
 
     async def commit(self, records: Sequence[Record]) -> None:
