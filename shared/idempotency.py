@@ -1,11 +1,15 @@
 """Idempotency keys: the key's row and the effect commit together, so the same call twice is the same call once."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from shared.clock import machine_now
 from shared.db.base import Tx
 from shared.errors import InProgress, Refused, Unavailable
 from shared.tables import IdempotencyRow, KernelTables
+
+KEY = ("account", "route", "key")
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -40,7 +44,19 @@ async def _is_new(tx: Tx, kernel: KernelTables, row: IdempotencyRow) -> bool:
         raise
 
 
-async def remember(tx: Tx, kernel: KernelTables, call: Remembered, status: int, text: bytes) -> None:
-    """Keep the answer with the effect."""
-    row = IdempotencyRow(call.account, call.route, call.key, call.body_hash, status, text, machine_now())
-    await tx.upsert_many(kernel.idempotency, [row])
+async def claim_new(tx: Tx, kernel: KernelTables, calls: Sequence[Remembered]) -> set[tuple[str, str, str]]:
+    """Take the keys of several calls, each of its own; gives (account, route, key) of those never taken before."""
+    now = machine_now()
+    rows = [IdempotencyRow(call.account, call.route, call.key, call.body_hash, 0, b"", now) for call in calls]
+    rows.sort(key=lambda row: (row.account, row.route, row.key))
+    return {(row[0], row[1], row[2]) for row in await tx.insert_new(kernel.idempotency, rows, KEY)}
+
+
+async def remember(tx: Tx, kernel: KernelTables, answers: Sequence[tuple[Remembered, int, bytes]]) -> None:
+    """Keep each answer, its status and text, with the effect."""
+    now = machine_now()
+    rows = [
+        IdempotencyRow(call.account, call.route, call.key, call.body_hash, status, text, now)
+        for call, status, text in answers
+    ]
+    await tx.upsert_many(kernel.idempotency, rows)

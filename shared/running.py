@@ -1,7 +1,6 @@
 """One service in a process: its database, its ends of the bus, its loops."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -9,6 +8,7 @@ from sqlalchemy import func, select
 
 from shared.access import Access
 from shared.bus.base import Bus
+from shared.calls import Calls
 from shared.clock import Clock, machine_seconds
 from shared.db import connect as db_connect
 from shared.db.base import Database, Tx
@@ -22,7 +22,7 @@ from shared.service import Loop, Service
 from shared.settings import Settings
 from shared.tables import KernelTables
 from shared.timers import Timers
-from shared.work import Judge
+from shared.work import Act, Judge
 from shared.workset import Command
 
 log = structlog.get_logger()
@@ -57,6 +57,7 @@ class Running:
         self.housekeeping = Housekeeping(self.db, bus, self.kernel)
         self.setup_read = service.owns_setup
         self._judge = Judge(service, writer)
+        self.calls = Calls(self.db, self.kernel, self._judge)
         self._caught_up_at = -1e9
         self.state: dict[str, Any] = {}
         self.loops: dict[str, Loop] = {}
@@ -68,7 +69,7 @@ class Running:
             await self.service.on_start(self)
         self.loops = {name: make(self) for name, make in self.service.loops.items()}
 
-    async def command(self, tx: Tx, command: Command, act: Callable[[Command, Any], Any]) -> Any:
+    async def command(self, tx: Tx, command: Command, act: Act) -> Any:
         """Judge one API call within `tx` and write what comes of it; whatever `act` raises is raised."""
         return await self._judge.command(tx, command, act)
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4, uuid5
 
@@ -14,11 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from shared.access import Caller
+from shared.calls import Call
 from shared.characters import suspect, unkept
 from shared.db.base import Reader
 from shared.errors import InProgress, Invalid, Refused, TooMany, Unavailable
 from shared.events.base import NAMESPACE
-from shared.idempotency import Remembered, claim, remember
+from shared.idempotency import Remembered
 from shared.observe import traceparent
 from shared.workset import Command
 
@@ -166,32 +168,34 @@ async def perform(  # noqa: PLR0913 - all but the request by name
     status: int = 200,
     about: str = "",
     other: str = "",
+    together: bool = False,
 ) -> Response:
     """Judge one change of one customer under the caller's `Idempotency-Key`; key and effect commit together.
 
     `judge(command, desk)` gives the body of the answer or raises Refused, and then nothing is written. Raises Refused:
-    400 without a key, 422 `idempotency_key_reused` for a key that came with another body, 409 `in_progress`.
+    400 without a key, 422 `idempotency_key_reused` for a key that came with another body, 409 `in_progress`. Calls
+    that may be judged on one desk (`together`) are committed with those that wait beside them.
     """
     running = running_of(request)
-    call = await _named_call(request, caller)
-    async with running.db.write() as tx:
-        known = await claim(tx, running.kernel, call)
-        if known is not None:
-            return Response(known.answer, known.status, {"idempotency-replayed": "true"}, "application/json")
-        command = Command(
+    named = await _named_call(request, caller)
+
+    def command(now: datetime) -> Command:
+        return Command(
             account=caller.account,
             customer=customer,
             store=store or caller.store,
-            id=uuid5(NAMESPACE, f"{call.account}|{call.route}|{call.key}"),
-            time=tx.now,
+            id=uuid5(NAMESPACE, f"{named.account}|{named.route}|{named.key}"),
+            time=now,
             trace=traceparent(request.headers.get("traceparent", "")),
             about=about,
             other=other,
         )
-        text = _encode(await running.command(tx, command, judge))
-        await remember(tx, running.kernel, call, status, text)
+
+    call = Call(named, command, judge, status)
+    found = await (running.calls.together(call) if together else running.calls.alone(call))
     running.relay.news.set()
-    return Response(text, status, media_type="application/json")
+    headers = {"idempotency-replayed": "true"} if found.replayed else None
+    return Response(found.text, found.status, headers, "application/json")
 
 
 async def _named_call(request: Request, caller: Caller) -> Remembered:

@@ -21,6 +21,7 @@ from shared.tables import AliasRow, KernelTables
 from shared.workset import Command, Due, Work, WorkSet, customers
 
 log = structlog.get_logger()
+Act = Callable[[Command, Any], Any]
 
 
 class StoreFailed(Exception):
@@ -60,15 +61,24 @@ class Judge:
         await self._store(tx, desk)
         return desk
 
-    async def command(self, tx: Tx, command: Command, act: Callable[[Command, Any], Any]) -> Any:
+    async def command(self, tx: Tx, command: Command, act: Act) -> Any:
         """Judge one API call and write what comes of it; gives what `act` gave, raises what it raised."""
-        work = await self._in_hand(tx, [command])
-        desk = await self._desk(tx, work)
-        desk.begin(work[0])
-        outcome = act(cast(Command, work[0]), desk)
-        desk.keep()
-        await carrying.store(tx, self.kernel, self.service.name, self.writer, desk)
+        (outcome,) = await self.commands(tx, [(command, act)])
+        if isinstance(outcome, Exception):
+            raise outcome
         return outcome
+
+    async def commands(self, tx: Tx, calls: Sequence[tuple[Command, Act]]) -> list[Any]:
+        """Judge API calls one after the other; gives what each `act` gave, or the exception that it raised.
+
+        What comes of them is written only if none raised.
+        """
+        work = await self._in_hand(tx, [command for command, _act in calls])
+        desk = await self._desk(tx, work)
+        outcomes = [_acted(act, item, desk) for item, (_command, act) in zip(work, calls, strict=True)]
+        if not any(isinstance(outcome, Exception) for outcome in outcomes):
+            await carrying.store(tx, self.kernel, self.service.name, self.writer, desk)
+        return outcomes
 
     async def park_whole(self, tx: Tx, work: Sequence[Work]) -> None:
         """Park work whose result the store refuses, with `spoiled_by` as the reason."""
@@ -204,6 +214,17 @@ class Judge:
         rows = await tx.fetch_by_keys(self.kernel.alias, names, AliasRow)
         if any((row.account, row.survivor) not in set(names) for row in rows):
             raise Unavailable("a customer was merged meanwhile")
+
+
+def _acted(act: Act, item: Work, desk: WorkSet) -> Any:
+    desk.begin(item)
+    try:
+        outcome = act(cast(Command, item), desk)
+    except Exception as error:  # noqa: BLE001 - whoever called is told
+        desk.discard()
+        return error
+    desk.keep()
+    return outcome
 
 
 def _unreadable(item: Work) -> TypeGuard[Event[Any]]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from tests.bench import accept, busy, consumers, intake, relay, road, scoring_model
+from tests.bench import accept, busy, consumers, intake, members, relay, road, scoring_model
 from tests.bench.figures import Figure, replaced, write
 from tests.real.kafka import start_broker
 from tests.real.postgres import Postgres, start_postgres
@@ -34,6 +34,7 @@ PARTS: dict[str, Part] = {
     "intake": lambda servers: intake.measure(servers.postgres, servers.postgres_pid),
     "relay": lambda servers: relay.measure(servers.postgres, servers.kafka),
     **{name: _consumer(name) for name in consumers.CASES},
+    "members": lambda servers: members.measure(servers.postgres, servers.postgres_pid),
     "road": lambda servers: road.measure(*servers),
     "scoring_model": lambda _servers: scoring_model.measure(),
 }

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.bench.cpu import family_seconds, process_seconds
 from tests.bench.figures import Figure, figure, reported
@@ -33,12 +34,12 @@ class Measured:
 
 
 @asynccontextmanager
-async def _served(kind: str, server: Postgres) -> AsyncIterator[tuple[int, str, int]]:
+async def served(kind: str, server: Postgres, program: str = "serve") -> AsyncIterator[tuple[int, str, int]]:
     """(port, key, pid) of a child that answers."""
     with tempfile.TemporaryDirectory() as folder, databases(server.address) as template:
         port = free_port()
         environment = {**os.environ, "QUERENCIA_DATABASE_URL": template, "QUERENCIA_BUS_URL": f"log:///{folder}/bus.db"}
-        arguments = [sys.executable, "-m", "tests.bench.serve", kind, str(port), folder]
+        arguments = [sys.executable, "-m", f"tests.bench.{program}", kind, str(port), folder]
         child = subprocess.Popen(arguments, env=environment)
         try:
             await _answers(port)
@@ -77,8 +78,20 @@ class Children:
         return Measured(load, used * 1e6 / (requests * batch))
 
 
+class Commits(NamedTuple):
+    """One prepared one-row insert and commit after the other at 64 clients: PostgreSQL's CPU µs for each, and rate."""
+
+    cpu: float
+    per_second: float
+
+
 def commit_cost(server: Postgres, server_pid: int) -> float:
     """CPU microseconds of PostgreSQL for one prepared one-row insert and commit at 64 clients (pgbench)."""
+    return commits(server, server_pid).cpu
+
+
+def commits(server: Postgres, server_pid: int) -> Commits:
+    """What pgbench measures of one-row commits."""
     sql(server.address, "DROP TABLE IF EXISTS yardstick", "CREATE TABLE yardstick (id bigserial primary key, raw text)")
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(f"INSERT INTO yardstick (raw) VALUES ('{'x' * 600}');\n")
@@ -92,10 +105,12 @@ def commit_cost(server: Postgres, server_pid: int) -> float:
             text=True,
             check=True,
         )
-    found = re.search(r"actually processed: (\d+)", done.stdout)
-    if found is None:
+    used = family_seconds(server_pid) - before
+    number = re.search(r"actually processed: (\d+)", done.stdout)
+    rate = re.search(r"tps = ([\d.]+)", done.stdout)
+    if number is None or rate is None:
         raise ValueError(done.stdout)
-    return (family_seconds(server_pid) - before) * 1e6 / int(found[1])
+    return Commits(used * 1e6 / int(number[1]), float(rate[1]))
 
 
 class _Rounds:
@@ -128,9 +143,9 @@ async def measure(server: Postgres, server_pid: int) -> list[Figure]:
     """Batches of 100 at 8 connections, singles at 64, singles one by one; product and bare in turn."""
     rounds, children = _Rounds(), Children(server_pid)
     async with (
-        _served("product", server) as product,
-        _served("bare", server) as bare,
-        _served("each", server) as each,
+        served("product", server) as product,
+        served("bare", server) as bare,
+        served("each", server) as each,
     ):
         for child in (product, bare, each):
             await children.measure(child, connections=8, requests=20, batch=PER_BATCH)

@@ -274,10 +274,10 @@ MUTANTS = (
     ),
     Mutant(
         "idempotency: an answer is kept for the client that died waiting for it, or whose server did",
-        "shared/web.py",
-        "        if known is not None:\n",
-        "        if known is not None and not known:\n",
-        KILLED,
+        "shared/calls.py",
+        "            if known is not None:\n",
+        "            if known is not None and not known:\n",
+        "tests/contracts/test_idempotency.py::test_every_unsafe_call_is_one_call_however_often_it_is_made",
     ),
     Mutant(
         "accept: an outage is told at once, however long it lasts",
@@ -347,7 +347,7 @@ MUTANTS = (
         "services/loyalty/ledger.py",
         "repaid = min(kept, member.debt) if lot.state == AVAILABLE else 0",
         "repaid = 0",
-        f"{PROPERTIES}test_wallets_add_up_at_every_step[embedded]",
+        "tests/loyalty/test_debt.py::test_points_that_were_spent_become_debt_which_the_next_earns_pay_first",
     ),
     Mutant(
         "mail: nobody gets more marketing than the cap allows",
