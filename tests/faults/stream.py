@@ -1,5 +1,6 @@
 """A steady stream of purchases: so many a second, in batches, each batch by a single try."""
 
+import time
 from datetime import datetime, timedelta
 from threading import Event
 
@@ -32,8 +33,9 @@ class Stream:
 
     def flows(self, seconds: float) -> list[Answer]:
         """Post for so long; gives all answers, those of batches that could not be posted at all left out."""
-        answers = []
-        for _ in range(int(seconds * TICKS_PER_SECOND)):
+        answers: list[Answer] = []
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
             batch = [self._purchase(self.sold + n) for n in range(self._batch)]
             answer = self._house.once("POST", "/v1/events", json=batch, timeout=30)
             answers.append(_answered(answer))

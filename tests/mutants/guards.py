@@ -23,6 +23,7 @@ REBUILD = "tests/system/test_rebuild.py::"
 OUTAGES = "tests/faults/test_outages.py::"
 KILLED = "tests/faults/test_commit_points.py::test_killed_at_some_commit_points_nothing_is_lost_or_doubled[embedded]"
 ERASED = "tests/ingest/test_erasure.py::test_what_an_erased_customer_did_before_does_not_come_back_by_late_webhooks"
+REFERRED = "tests/loyalty/test_referrals.py::"
 PROPERTIES = "tests/system/properties/test_properties.py::"
 
 MUTANTS = (
@@ -433,5 +434,61 @@ MUTANTS = (
         '_budget.c.points >= bindparam("asked")',
         'bindparam("asked") == bindparam("asked")',
         "tests/loyalty/test_budgets.py::test_two_who_saw_the_same_budget_do_not_both_draw_it[embedded]",
+    ),
+    Mutant(
+        "referrals: a typed code beats every link",
+        "services/loyalty/referrals/attribution.py",
+        "sorted(typed or inside)",
+        "sorted(inside)",
+        f"{REFERRED}test_the_window_the_first_or_last_touch_and_a_typed_code_before_all_of_them",
+    ),
+    Mutant(
+        "referrals: whoever is a customer already was not brought",
+        "services/loyalty/referrals/cases.py",
+        "        existing=existing,\n    )\n    return judgement",
+        "        existing=False,\n    )\n    return judgement",
+        f"{REFERRED}test_existing_customers_are_never_referred_and_nobody_refers_herself",
+    ),
+    Mutant(
+        "referrals: who was brought by somebody brings nobody of those back",
+        "services/loyalty/referrals/judgement.py",
+        "if ids_of(friend) & set(ties.brought):",
+        "if not ids_of(friend):",
+        f"{REFERRED}test_a_plus_address_a_shared_print_and_a_cycle_are_seen",
+    ),
+    Mutant(
+        "referrals: nothing is paid before a doubtful one is approved",
+        "services/loyalty/referrals/steps.py",
+        'counts = referral.status == "approved"',
+        'counts = referral.status != "rejected"',
+        f"{REFERRED}test_too_many_friends_at_once_wait_for_the_shop",
+    ),
+    Mutant(
+        "referrals: what was forgiven once is not given again",
+        "services/loyalty/referrals/rewards.py",
+        "forgiven = min(award.written_off, award.points)",
+        "forgiven = 0",
+        f"{REFERRED}test_spent_rewards_are_taken_back_by_the_programmes_policy[clamp-0-0]",
+    ),
+    Mutant(
+        "referrals: a code of somebody erased brings nobody",
+        "services/loyalty/referrals/joining.py",
+        "        del desk.referral_codes[account, code.key]\n",
+        "        pass\n",
+        f"{REFERRED}test_erasure_takes_prints_touches_and_codes_and_leaves_the_others_points",
+    ),
+    Mutant(
+        "invitations: nobody is invited twice",
+        "services/loyalty/referrals/invitations.py",
+        "if (command.account, digest) not in desk.invitations and",
+        "if",
+        f"{REFERRED}test_an_address_is_invited_once_whoever_asks_and_however_it_is_spelt",
+    ),
+    Mutant(
+        "invitations: nobody who is known here is written to as a stranger",
+        "services/notifications/ledger.py",
+        "return None if others else own is not False",
+        "return own is not False",
+        "tests/notifications/test_friends.py::test_nobody_who_is_known_or_was_erased_is_invited",
     ),
 )
