@@ -85,21 +85,21 @@ class _PostgresReader(Reader):
 class _PostgresTx(_PostgresReader, Tx):
     async def _insert(self, table: Table, rows: list[Sequence[Any]], *, ignore: bool) -> None:
         sql = sql_of(table, POSTGRES)
-        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into))
+        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into), sql.patterns)
         await self._connection.execute(sql.insert((), ignore=ignore, alike=alike), *given)
 
     async def _insert_new(
         self, table: Table, rows: list[Sequence[Any]], returning: tuple[str, ...]
     ) -> list[Sequence[Any]]:
         sql = sql_of(table, POSTGRES)
-        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into))
+        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into), sql.patterns)
         with _told_apart():  # here already: whoever takes an idempotency key wants to know that another holds it
             new = await self._connection.fetch(sql.insert(returning, ignore=True, alike=alike), *given)
         return list(convert_rows(new, from_driver([table.columns[name].type for name in returning], POSTGRES)))
 
     async def _upsert(self, table: Table, rows: list[Sequence[Any]], add: tuple[str, ...]) -> None:
         sql = sql_of(table, POSTGRES)
-        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into))
+        alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into), sql.patterns)
         await self._connection.execute(sql.upsert(add, alike), *given)
 
     async def _update(

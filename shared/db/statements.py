@@ -13,6 +13,7 @@ Convert = Callable[[Any], Any]
 Converters = tuple[tuple[int, Convert], ...]
 Alike = tuple[int, ...]
 LEAST_ALIKE = 8
+MOST_PATTERNS = 8
 
 POSTGRES: Dialect = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 SQLITE: Dialect = sqlite.dialect(paramstyle="qmark")
@@ -48,12 +49,13 @@ def convert_columns(columns: list[Sequence[Any]], converters: Converters) -> lis
     return columns
 
 
-def folded(columns: list[Sequence[Any]]) -> tuple[Alike, list[Any]]:
+def folded(columns: list[Sequence[Any]], patterns: list[Alike]) -> tuple[Alike, list[Any]]:
     """Which columns to insert hold the same value in every row, and the columns with one value for each of these.
 
     The driver asks every value of an array whether it is a container, which costs more than writing it. At least one
     column stays as it is, and short ones all do. Floats do: 0.0 and -0.0 are alike in Python only. Keys to look up do
-    too: the planner would read all that have the one account, instead of each key by the index.
+    too: the planner would read all that have the one account, instead of each key by the index. `patterns` are what
+    was answered for the table so far; they stay few, since each makes a text, and every connection prepares it.
     """
     number = len(columns[0])
     if number < LEAST_ALIKE:
@@ -61,10 +63,21 @@ def folded(columns: list[Sequence[Any]]) -> tuple[Alike, list[Any]]:
     alike = [at for at, values in enumerate(columns) if _same(values, number)]
     if len(alike) == len(columns):
         alike.pop()
+    pattern = _one_of_few(tuple(alike), patterns)
     given: list[Any] = list(columns)
-    for at in alike:
+    for at in pattern:
         given[at] = columns[at][0]
-    return tuple(alike), given
+    return pattern, given
+
+
+def _one_of_few(alike: Alike, patterns: list[Alike]) -> Alike:
+    """The pattern itself while there are few, then the widest known one that it covers."""
+    if alike in patterns:
+        return alike
+    if len(patterns) < MOST_PATTERNS:
+        patterns.append(alike)
+        return alike
+    return max((known for known in patterns if set(known) <= set(alike)), key=len, default=())
 
 
 def _same(values: Sequence[Any], number: int) -> bool:
@@ -102,6 +115,7 @@ class TableSql:
         self.out = from_driver([column.type for column in table.columns], dialect)
         self.name = table.name
         self.names = tuple(column.name for column in self.columns)
+        self.patterns: list[Alike] = []
 
     def _kind(self, name: str) -> str:
         return str(self.table.columns[name].type.compile(dialect=self.dialect))

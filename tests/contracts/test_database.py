@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from time import monotonic
@@ -35,7 +35,7 @@ from shared.db import Document, Instant, Uid
 from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Query, Tx
 from shared.db.connect import connect
-from shared.db.statements import folded
+from shared.db.statements import MOST_PATTERNS, folded
 from shared.errors import Unavailable
 from shared.tables import SEQ
 from shared.uids import uid
@@ -324,10 +324,23 @@ async def test_many_rows_are_written_as_they_are_whatever_they_have_in_common(db
 
 
 def test_a_column_is_folded_only_where_all_values_are_the_same_and_one_stays() -> None:
-    assert folded([["a"] * 8, list(range(8))]) == ((0,), ["a", list(range(8))])
-    assert folded([["a"] * 8, [None] * 8]) == ((0,), ["a", [None] * 8])
-    assert folded([["a"] * 7, [1, *[2] * 6]]) == ((), [["a"] * 7, [1, *[2] * 6]])
-    assert folded([["a"] * 7 + ["b"], [0.0] * 7 + [-0.0]])[0] == ()
+    assert folded([["a"] * 8, list(range(8))], []) == ((0,), ["a", list(range(8))])
+    assert folded([["a"] * 8, [None] * 8], []) == ((0,), ["a", [None] * 8])
+    assert folded([["a"] * 7, [1, *[2] * 6]], []) == ((), [["a"] * 7, [1, *[2] * 6]])
+    assert folded([["a"] * 7 + ["b"], [0.0] * 7 + [-0.0]], [])[0] == ()
+
+
+def test_a_table_has_few_patterns_of_folding_and_the_widest_that_fits_is_taken() -> None:
+    same, apart = [0] * 8, list(range(8))
+    patterns: list[tuple[int, ...]] = []
+    for at in range(2**6):
+        columns: list[Sequence[Any]] = [same if at >> bit & 1 else apart for bit in range(6)]
+        found, given = folded([*columns, apart], patterns)
+        assert [value == 0 for value in given] == [place in found for place in range(7)]
+        assert all(columns[place] is same for place in found)
+    assert len(patterns) == MOST_PATTERNS
+    assert patterns[:4] == [(), (0,), (1,), (0, 1)]
+    assert folded([same, same, apart, same, apart, apart, apart], patterns)[0] == (0, 1)
 
 
 async def test_statements_take_parameters_and_tell_how_many_rows_they_touched(db: Database) -> None:
