@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from demo.club import Club
 from demo.inputs import Input
 from demo.installation import GRID, Installation
 from demo.sender import Shop
@@ -22,14 +23,18 @@ def ceiling(moment: datetime) -> datetime:
     return floor(moment + GRID - datetime.resolution)
 
 
-async def replay(installation: Installation, shop: Shop, inputs: Sequence[Input], progress: Progress) -> None:
-    """Hand in everything at its time and let what falls due happen, up to the real now."""
+async def replay(
+    installation: Installation, shop: Shop, club: Club, inputs: Sequence[Input], progress: Progress
+) -> None:
+    """Hand in everything at its time, let what falls due happen and members take rewards, up to the real now."""
     done = 0
     while (stop := await _next_stop(installation, inputs[done : done + 1])) is not None:
         installation.clock.move_to(stop)
         upto = _upto(inputs, done, stop)
         await shop.send(inputs[done:upto])
         await installation.settle(handed_in=upto > done)
+        if await club.serve(inputs[done:upto]):
+            await installation.settle()
         done = upto
         progress(done, stop)
     installation.clock.move_to(machine_now())

@@ -13,9 +13,13 @@ AT_ONCE = 16
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The shop as the services see it; `members` and `contacts` by customer id."""
+    """The shop as the services see it; `members`, `contacts` and `pages` (of a few members) by customer id."""
 
     books: dict[str, Any]
+    programme: dict[str, Any]
+    rewards: list[dict[str, Any]]
+    liability: dict[str, Any]
+    pages: dict[str, dict[str, Any]]
     customers: list[dict[str, Any]]
     members: dict[str, dict[str, Any]]
     contacts: dict[str, dict[str, Any]]
@@ -78,13 +82,31 @@ async def report(api: Api) -> Report:
     scored = await api.pages("/v1/scores")
     names = [row["customer"] for row in scored]
     decisions = await api.pages("/v1/decisions")
+    members, contacts = await api.each("/v1/members", names), await api.each("/v1/contacts", names)
     return Report(
         books=await api.read("/books"),
+        programme=(await api.read("/v1/programs"))["data"][0],
+        rewards=await api.pages("/v1/rewards"),
+        liability=await api.read("/v1/reports/liability"),
+        pages=await _pages(api, members, contacts),
         customers=scored,
-        members=await api.each("/v1/members", names),
-        contacts=await api.each("/v1/contacts", names),
+        members=members,
+        contacts=contacts,
         segments=(await api.read("/v1/segments"))["data"],
         kpis=(await api.read("/v1/kpis"))["data"],
         messages=await api.pages("/v1/messages"),
         decisions=Counter(row["reason"] for row in decisions),
     )
+
+
+async def _pages(
+    api: Api, members: dict[str, dict[str, Any]], contacts: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The page of the member who spent most, of those written to in each language."""
+    found = {}
+    for language in ("en", "es", "pt"):
+        mine = [name for name in members if contacts.get(name, {}).get("language") == language]
+        best = max(mine, key=lambda name: (members[name]["redeemed"], members[name]["earned"]), default=None)
+        if best is not None:
+            found[best] = await api.read(f"/v1/members/{best}/page", language=language)
+    return found

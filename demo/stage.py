@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from demo.club import Club
 from demo.history import purchases, share, shifted
 from demo.hosting import fresh_settings, installed
 from demo.inputs import Input
@@ -70,7 +71,7 @@ def _script(console: Console, customers: int) -> list[Input]:
 
 async def _replayed(console: Console, installation: Installation, store: NewStore, inputs: Sequence[Input]) -> None:
     start = installation.clock.now()
-    shop = Shop(installation.url, store)
+    shop, club = Shop(installation.url, store), Club(installation.url, store, SEED)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         bar = progress.add_task("", total=(machine_now() - start).total_seconds())
@@ -80,9 +81,11 @@ async def _replayed(console: Console, installation: Installation, store: NewStor
             progress.update(bar, completed=(at - start).total_seconds(), description=words)
 
         try:
-            await replay(installation, shop, inputs, passed)
+            await club.open()
+            await replay(installation, shop, club, inputs, passed)
         finally:
             await shop.close()
+            await club.close()
 
 
 async def _summed_up(console: Console, installation: Installation, store: NewStore) -> None:
@@ -113,7 +116,15 @@ async def _stay_up(console: Console, services: Sequence[Service], settings: Sett
 def _links(url: str, store: NewStore) -> list[str]:
     """What to try, ready to be copied."""
     key = f"-H 'Authorization: Bearer {store.server_key}'"
-    reads = ("segments", "segments/at_risk/members?limit=5", "kpis?months=3", "messages?limit=5", "programs")
+    reads = (
+        "segments",
+        "segments/at_risk/members?limit=5",
+        "kpis?months=3",
+        "messages?limit=5",
+        "programs",
+        "rewards",
+        "reports/liability",
+    )
     return [
         *(f"curl {key} '{url}/v1/{path}'" for path in reads),
         f"curl {key} {url}/v1/events -d '{PURCHASE}'",

@@ -47,6 +47,8 @@ def show(console: Console, report: Report, maildir: Path) -> None:
     for part in (
         _trade(report),
         _points(report),
+        _rewards(report),
+        _member_pages(report),
         _segments(report),
         _examples(report),
         _mails(report),
@@ -103,9 +105,43 @@ def _points(report: Report) -> Table:
         "still maturing": f"{sum(member['pending'] for member in members):,}",
         "times points became spendable": f"{report.counted('loyalty', 'emitted:loyalty:points.activated'):,}",
         "times points expired": f"{report.counted('loyalty', 'emitted:loyalty:points.expired'):,}",
-        **{f"members on {tier}": f"{tiers[tier]:,}" for tier in ("bronze", "silver", "gold")},
+        "owed to members": f"{report.liability['outstanding']:,} ({money(report.liability['worth'])})",
+        "revenue put off for that": money(report.liability["deferred_revenue"]),
+        **{f"members on {tier['name']}": f"{tiers[tier['name']]:,}" for tier in report.programme["ladder"]["tiers"]},
+        "times a tier was reached": f"{report.counted('loyalty', 'emitted:loyalty:tier.upgraded'):,}",
+        "times one was about to be lost": f"{report.counted('loyalty', 'emitted:loyalty:tier.downgrade_scheduled'):,}",
+        "times one was lost": f"{report.counted('loyalty', 'emitted:loyalty:tier.downgraded'):,}",
     }
-    return _rows(_table("Points and tiers", "", ""), rows)
+    return _rows(
+        _table(f"Points and tiers: {report.programme['name']}, version {report.programme['version']}", "", ""), rows
+    )
+
+
+def _rewards(report: Report) -> Table:
+    table = _table("Rewards", "for points", "points", "left")
+    for row in sorted(report.rewards, key=lambda row: int(row["reward"]["price"])):
+        left = "" if row["remaining"] is None else f"{row['remaining']:,}"
+        table.add_row(escape(row["reward"]["name"]), f"{row['reward']['price']:,}", left)
+    counts = {
+        "taken by members": report.counted("loyalty", "emitted:loyalty:reward.claimed"),
+        "used at the till": report.counted("loyalty", "emitted:loyalty:reward.used"),
+    }
+    for name, number in counts.items():
+        table.add_row(name, f"{number:,}", "")
+    return table
+
+
+def _member_pages(report: Report) -> Table:
+    """The last of what members read on their own pages, each in her language."""
+    table = _table("What members see", "member", "points", "to the next tier")
+    table.add_column("the latest")
+    for customer, page in report.pages.items():
+        member = page["member"]
+        above = member["next_tier"]
+        way = "" if above is None else f"{money(above['missing'])} to {above['name']}"
+        told = [f"{line['day']}: {line['words']} {line['points']:+,}" for line in page["history"][:3]]
+        table.add_row(escape(report.name(customer)), f"{member['available']:,}", way, escape("; ".join(told)))
+    return table
 
 
 def _segments(report: Report) -> Table:

@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
-from services.loyalty import files, words
+from services.loyalty import drafts, files, words
+from services.loyalty.catalogue import Reward
 from services.loyalty.earning import Shop as Counter
 from services.loyalty.programmes import Programme
 from services.loyalty.rules import RULES, Cap, DateRule, FactRule, OrderRule
@@ -241,3 +243,14 @@ async def test_members_who_do_nothing_are_reached_by_a_new_birthday_rule_and_by_
     assert [(one["tier"], one["available"]) for one in told] == [("silver", 0)] * 2
     await till.world.passes(days=20)
     assert [(await till.member(name))["available"] for name in ("cus_ana", "cus_bea")] == [340, 340]
+
+
+def test_the_demos_programme_and_rewards_are_ones_a_shop_would_recognise_in_three_languages() -> None:
+    folder = Path("docs/programmes")
+    programme = files.read((folder / "record-shop.yaml").read_text(encoding="utf-8")).programme
+    assert all(set(rule.texts) == set(words.LANGUAGES) for rule in programme.rules)
+    rewards = yaml.safe_load((folder / "record-shop-rewards.yaml").read_text(encoding="utf-8"))
+    read = [drafts.checked({name: of for name, of in body.items() if name != "stock"}, Reward) for body in rewards]
+    assert all(set(reward.texts) == set(words.LANGUAGES) for reward in read)
+    tiers = {tier.name for tier in programme.ladder.tiers}
+    assert {name for reward in read for name in (*reward.tiers, *reward.prices)} <= tiers

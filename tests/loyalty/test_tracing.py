@@ -67,7 +67,7 @@ def test_the_expected_share_is_that_of_points_whose_fate_is_known(redeemed: int,
 
 
 def test_the_price_of_an_order_is_shared_as_the_standards_example_does() -> None:
-    # IFRS 15 example 52: goods worth 100,000, 10,000 points worth 1 each of which 9,500 are expected: 8,676 put off, rounded down here
+    # IFRS 15 example 52: goods worth 100,000, 10,000 points worth 1, 9,500 expected: 8,676 put off, rounded down here
     assert deferred_revenue(10_000, Orders(100_000, 10_000), CENT, 950_000) == 8_675
 
 

@@ -65,4 +65,6 @@ def test_a_small_demo_ends_balanced(tmp_path: Path, bought: list[Purchase]) -> N
     assert counters["emitted:ingest:order.paid"] == len(history.share(bought, 10, 1997))
     assert verdict["books"]["notifications"]["figures"]["messages_accepted"] > 0
     assert verdict["books"]["loyalty"]["counters"]["emitted:loyalty:points.activated"] > 0
-    assert "Points and tiers" in played.stdout
+    assert verdict["books"]["loyalty"]["counters"]["emitted:loyalty:reward.claimed"] > 0
+    assert "Points and tiers: Backstage" in played.stdout
+    assert "What members see" in played.stdout
