@@ -1,7 +1,7 @@
 """The loop of judgement, written once: resolve, lock, load, judge each in order, store; one bad fact stands aside."""
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeGuard, cast
 
 import msgspec
@@ -162,7 +162,7 @@ class Judge:
 
     async def _resolved(self, tx: Tx, work: Sequence[Work]) -> list[Work]:
         names = customers(work)
-        aliases = await self._aliases(tx, names)
+        aliases = await survivors(tx, self.kernel, names)
         if not aliases:
             return list(work)
         return [self._renamed(item, aliases) for item in work]
@@ -170,16 +170,6 @@ class Judge:
     def _renamed(self, item: Work, aliases: dict[tuple[str, str], str]) -> Work:
         survivor = aliases.get((item.account, item.customer))
         return item if survivor is None else msgspec.structs.replace(item, customer=survivor)
-
-    async def _aliases(self, tx: Tx, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """The last survivor of each name that was merged away, however long the chain."""
-        found: dict[tuple[str, str], str] = {}
-        asked = list(names)
-        while asked:
-            rows = await tx.fetch_by_keys(self.kernel.alias, asked, AliasRow)
-            found.update({(row.account, row.loser): row.survivor for row in rows})
-            asked = [(row.account, row.survivor) for row in rows if (row.account, row.survivor) not in found]
-        return {key: _end(found, key) for key in found}
 
     async def _record_merges(self, tx: Tx, work: Sequence[Work]) -> None:
         """Before names are resolved, so that what follows a merge in its own batch finds the survivor."""
@@ -225,6 +215,17 @@ def _acted(act: Act, item: Work, desk: WorkSet) -> Any:
         return error
     desk.keep()
     return outcome
+
+
+async def survivors(tx: Tx, kernel: KernelTables, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The last survivor of each (account, customer) that was merged away, however long the chain."""
+    found: dict[tuple[str, str], str] = {}
+    asked = list(names)
+    while asked:
+        rows = await tx.fetch_by_keys(kernel.alias, asked, AliasRow)
+        found.update({(row.account, row.loser): row.survivor for row in rows})
+        asked = [(row.account, row.survivor) for row in rows if (row.account, row.survivor) not in found]
+    return {key: _end(found, key) for key in found}
 
 
 def _unreadable(item: Work) -> TypeGuard[Event[Any]]:

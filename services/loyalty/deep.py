@@ -94,7 +94,7 @@ class Deep:
         self._seen.add(key)
         if rating.revision > order.revision:
             return
-        if rating.customer != owner:
+        if self._owner(rating.account, rating.customer) != owner:
             self._amiss("orders rated for somebody else", order.id)
         if rating.points not in self._entitled(order, rating):
             self._amiss("orders rated otherwise than their context says", order.id)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeGuard
 
+from msgspec.structs import replace
 from sqlalchemy import bindparam, select
 
 from services.loyalty import awarding, budgets, tables, wallets
@@ -18,6 +19,8 @@ from shared.db import Query, Tx
 from shared.events import Event
 from shared.events.ingest import CustomerMerged, Order, OrderFact, OrderStatus
 from shared.events.loyalty import RewardClaimed, RewardLow, RewardReturned, RewardUsed
+from shared.tables import attach
+from shared.work import survivors
 from shared.workset import Command, Due, Work, customers
 
 ROLL = Query(
@@ -42,7 +45,8 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     """Everything that judging a batch needs; a first fact of an account makes its default programme."""
     desk = Desk(tx.now)
     desk.versions = await versions_for(tx, work)
-    for rating in await tx.fetch_by_keys(tables.rating, _orders(work), Rating, lock="wait"):
+    ratings = await tx.fetch_by_keys(tables.rating, _orders(work), Rating, lock="wait")
+    for rating in await _under_living_names(tx, ratings, work):
         desk.loaded_rating(rating)
     merging = await _load_merging(tx, desk, work)
     await _load_members(tx, desk, work)
@@ -59,6 +63,15 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     for key, left in desk.budgets_before.items():
         desk.budgets.loaded(key, left)
     return desk
+
+
+async def _under_living_names(tx: Tx, ratings: Sequence[Rating], work: Sequence[Work]) -> Sequence[Rating]:
+    """Ratings with whom their customers were merged into: an order that earned nothing moves with no lot."""
+    others = {(rating.account, rating.customer) for rating in ratings}.difference(customers(work))
+    living = await survivors(tx, attach(tables.metadata), others) if others else {}
+    if not living:
+        return ratings
+    return [replace(one, customer=living.get((one.account, one.customer), one.customer)) for one in ratings]
 
 
 async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:

@@ -245,3 +245,13 @@ async def test_the_books_tell_of_a_leg_that_is_missing(corner_till: Till) -> Non
 async def test_the_models_are_what_the_migrations_make(till: Till) -> None:
     url = till.world.settings.database_of("loyalty")
     assert await migrate.differences(loyalty, url) == []
+
+
+async def test_an_order_that_earned_nothing_stays_with_who_its_customer_became(till: Till) -> None:
+    """No lot moves with it; what it counts for tiers is taken back where it was counted."""
+    await till.hears(bought(50, customer="cus_eva"))
+    await till.hears(an_event(CustomerMerged(loser="cus_eva")))
+    await till.hears(bought(50, customer="cus_ana", revision=2, refunded=50, kind=OrderRefunded))
+    members = await till.world.rows("loyalty", select(tables.member.c.customer, tables.member.c.habits))
+    assert {name: habits.moves for name, habits in members} == {"cus_ana": (), "cus_eva": ()}
+    assert await till.books() == []

@@ -126,6 +126,13 @@ MUTANTS = (
         f"{REBUILD}test_what_was_taken_in_but_is_not_archived_is_not_lost",
     ),
     Mutant(
+        "loyalty: an order that earned nothing is its customer's also after a merge",
+        "services/loyalty/loading.py",
+        "living = await survivors(tx, attach(tables.metadata), others) if others else {}",
+        "living = await survivors(tx, attach(tables.metadata), ()) if others else {}",
+        f"{LOYALTY}test_an_order_that_earned_nothing_stays_with_who_its_customer_became[embedded]",
+    ),
+    Mutant(
         "rebuild: nothing is told of what is folded anew",
         "services/scoring/rebuilding.py",
         "self.facts.rows.clear()",

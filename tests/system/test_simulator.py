@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.system.simulator.block import live
+pytest.register_assert_rewrite("tests.system.simulator.block", "tests.system.simulator.history")
+
+from tests.system.simulator.block import live  # noqa: E402
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
 TOGETHER, FEW = 40, 25
@@ -28,14 +30,13 @@ def folder() -> Iterator[Path]:
 def lived(seeds: list[int], folder: Path, histories: int = TOGETHER) -> Counter[str]:
     """Live through a block of histories for each seed; gives how often anything died where."""
     died: Counter[str] = Counter()
+    what = "short" if histories == FEW else "thousands"
     for seed in seeds:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 died += runner.run(live(seed, histories, folder / str(seed))).died_at
         except BaseException as failure:
-            failure.add_note(
-                f"to replay: {REPLAYED}={seed} .venv/bin/pytest {__file__} -m '' -k {'short' if histories == FEW else 'thousands'}"
-            )
+            failure.add_note(f"to replay: {REPLAYED}={seed} .venv/bin/pytest {__file__} -m '' -k {what}")
             raise
     return died
 
