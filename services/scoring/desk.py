@@ -6,8 +6,10 @@ from typing import TypeVar
 
 from sqlalchemy import bindparam, select
 
-from services.scoring import tables
-from services.scoring.features import NOBODY, Purchase, add, fits_on_top, purchase_of
+from services.scoring import exchange, tables
+from services.scoring.exchange import REVALUE
+from services.scoring.features import NOBODY, Purchase, add, fits_on_top, local_day, purchase_of
+from services.scoring.money import Rates, Reporting, is_foreign, valued
 from services.scoring.records import Member, OrderRow, PulseRow, RefitRow, ServedRow
 from services.scoring.scores import Served
 from services.scoring.segments import Segment
@@ -45,6 +47,9 @@ class Desk(WorkSet):
         self.refits = Keyed[str, RefitRow]()
         self.served: dict[str, Served] = {}
         self.chunks: dict[Key, list[Member]] = {}
+        self.reporting: dict[str, Reporting] = {}
+        self.rates: dict[str, dict[int, Rates]] = {}
+        self.revalued: dict[Key, list[str]] = {}
         self._orders_of: dict[Key, dict[str, None]] = {}
 
     def model(self, account: str) -> Served:
@@ -53,7 +58,12 @@ class Desk(WorkSet):
 
     def purchase(self, event: Event[OrderFact]) -> Purchase:
         """What the order of a fact counts for; raises Unavailable while its store is not known here."""
-        return purchase_of(event.fact.order, event.store, self.store_of(event.account, event.store).zone)
+        paid = purchase_of(event.fact.order, event.store, self.store_of(event.account, event.store).zone)
+        return paid if paid.currency == self.reporting[event.account].currency else self.valued(event.account, paid)
+
+    def valued(self, account: str, purchase: Purchase) -> Purchase:
+        """A purchase with its money in the currency that the account reports in."""
+        return valued(purchase, self.reporting[account], self.rates.get(account, {}))
 
     def loaded_order(self, row: OrderRow) -> None:
         """Take in an order as it stands in the database."""
@@ -103,12 +113,14 @@ async def filled(tx: Tx, desk: D, work: Sequence[Work]) -> D:
     for pulse in await tx.fetch_by_keys(tables.pulse, pulses, PulseRow):
         desk.pulses.loaded((pulse.account, pulse.store), pulse)
     await _load_chunks(tx, desk, work)
+    await _load_revalued(tx, desk, work)
     return desk
 
 
 async def _load_orders(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     """The orders of a batch, locked: one that changes hands is judged under another customer's lock."""
     facts = [item for item in work if isinstance(item, Event) and isinstance(item.fact, OrderFact)]
+    await _load_money(tx, desk, facts)
     keys = sorted({(fact.account, fact.fact.order.id) for fact in facts})
     await tx.insert_many(tables.purchase, [OrderRow.place(*key) for key in keys], ignore_conflicts=True)
     for row in await tx.fetch_by_keys(tables.purchase, keys, OrderRow, lock="wait"):
@@ -116,6 +128,41 @@ async def _load_orders(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     anew = {*_folded_anew(work), *_late(desk, facts)}
     for row in await tx.fetch_by_keys(tables.purchase, anew, OrderRow, by=("account", "customer")):
         desk.loaded_order(row)
+
+
+async def _load_money(tx: Tx, desk: Desk, facts: Sequence[Event[OrderFact]]) -> None:
+    """What accounts report in, and for orders in another currency the rates, which nobody may change meanwhile."""
+    desk.reporting = await exchange.reporting_of(tx, {fact.account for fact in facts})
+    abroad = [fact for fact in facts if _is_foreign(desk, fact)]
+    if abroad:
+        await exchange.hold(tx, {fact.account for fact in abroad})
+        days = [(one.account, local_day(one.fact.order.placed_at, _zone(desk, one))) for one in abroad]
+        desk.rates = await exchange.rates_for(tx, days)
+
+
+def _is_foreign(desk: Desk, fact: Event[OrderFact]) -> bool:
+    reporting = desk.reporting.get(fact.account)
+    known = reporting is not None and (fact.account, fact.store) in desk.stores
+    return known and is_foreign(fact.fact.order.currency, desk.reporting[fact.account])
+
+
+def _zone(desk: Desk, fact: Event[OrderFact]) -> str:
+    return desk.store_of(fact.account, fact.store).zone
+
+
+async def _load_revalued(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
+    """For each change of rates some of the orders it reaches, locked."""
+    for item in work:
+        if isinstance(item, Due) and item.kind == REVALUE:
+            found = await exchange.piece_of(tx, item.account, item.payload, CHUNK)
+            desk.revalued[item.account, item.name] = found
+            keys = [(item.account, order) for order in found]
+            rows = await tx.fetch_by_keys(tables.purchase, keys, OrderRow, lock="wait")
+            for row in rows:
+                desk.loaded_order(row)
+            desk.reporting |= await exchange.reporting_of(tx, {item.account})
+            for account, known in (await exchange.rates_for(tx, [(row.account, row.day) for row in rows])).items():
+                desk.rates.setdefault(account, {}).update(known)
 
 
 def _folded_anew(work: Iterable[Work]) -> Iterable[Key]:

@@ -13,7 +13,11 @@ from shared.events.ingest import Order, OrderStatus
 
 
 class Purchase(msgspec.Struct, frozen=True, gc=False):
-    """What an order's newest revision counts for: `day` is the shop-local ordinal date, `value` the net kept, minor."""
+    """What an order's newest revision counts for: `day` is the shop-local ordinal date, `value` the net kept, minor.
+
+    Of one in another currency than its account reports in, `value` is the money converted, `paid` what it was; while
+    there is no rate for it, `value` is 0 and the money `waits`. `exponent` is the minor digits of what was paid.
+    """
 
     order: str
     revision: int
@@ -23,6 +27,10 @@ class Purchase(msgspec.Struct, frozen=True, gc=False):
     currency: str
     value: int
     counts: bool
+    paid_currency: str = ""
+    paid: int = 0
+    exponent: int = 2
+    waits: bool = False
 
 
 class Purse(msgspec.Struct, frozen=True, gc=False):
@@ -79,7 +87,8 @@ def purchase_of(order: Order, store: str, zone: str) -> Purchase:
     paid = order.paid_at is not None and order.cancelled_at is None and not order.test
     counts = paid and order.status not in {OrderStatus.CANCELLED, OrderStatus.REFUNDED}
     day = local_day(order.placed_at, zone)
-    return Purchase(order.id, order.revision, store, zone, day, order.currency, max(value, 0), counts)
+    own = (order.currency, max(value, 0), counts)
+    return Purchase(order.id, order.revision, store, zone, day, *own, exponent=order.exponent)
 
 
 def local_day(moment: datetime, zone: str) -> int:

@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 
 from services.scoring.desk import CHUNK, REFIT, REFOLD, RESCAN, REVIEW, Desk
+from services.scoring.exchange import REVALUE
 from services.scoring.features import Habit, add, fits_on_top, fold, local_day, same_for_scores
 from services.scoring.models.forecast import Crowd
 from services.scoring.records import UNCLAIMED, Member, OrderRow, RefitRow
@@ -58,6 +59,20 @@ def _refold(desk: Desk, customer: str) -> None:
     habit = _anew(desk, customer)
     if habit != member_of(desk, customer).habit:
         restate(desk, customer, habit)
+
+
+def revalue_orders(due: Due, desk: Desk) -> None:
+    """Rates came or the currency reported in changed: the money that they reach is converted, a thousand at a time."""
+    orders = desk.revalued[due.account, due.name]
+    for row in [desk.orders[due.account, order] for order in orders]:
+        newest = desk.valued(row.account, row.purchase)
+        if newest == row.purchase:
+            continue
+        desk.put_order(OrderRow.of(row.account, row.customer, newest))
+        if row.customer and row.counts:
+            desk.set_timer(REFOLD, row.customer, desk.now, customer=row.customer, unguarded=True)
+    if len(orders) == CHUNK:
+        desk.set_timer(REVALUE, due.name, desk.now, {**due.payload, "after": orders[-1]}, customer="", unguarded=True)
 
 
 def forget_customer(event: Event[CustomerErased], desk: Desk) -> None:

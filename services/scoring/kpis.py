@@ -20,8 +20,17 @@ DEFINITIONS = {
     "guest_orders": "orders of nobody we know, in percent of the month's: in orders and revenue, not among customers",
     "revenue": "net of the month's orders, refunds taken off, by currency; minor units",
     "average_order_value": "revenue per order, by currency; minor units",
+    "revenue_total": "revenue in the currency reported in, each order at its day's exchange rate; minor units",
+    "money_without_rate": "by currency, orders whose money is left out of the total until a rate comes; minor units",
     "customer_lifetime_months": "100 / churn: months until a customer is lost at this month's pace",
 }
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Orders whose money no rate has come for: how many, and what they come to in their own minor units."""
+
+    orders: int
+    amount: int
 
 
 class Month(msgspec.Struct, frozen=True):
@@ -39,31 +48,40 @@ class Month(msgspec.Struct, frozen=True):
     repeat_rate: float | None
     purchase_frequency: float | None
     average_order_value: dict[str, int]
+    revenue_total: int
+    money_without_rate: dict[str, Waiting]
     customer_lifetime_months: float | None
 
 
 class Sales(msgspec.Struct, frozen=True):
-    """Counted purchases as columns: customer (from 0, -1 for a guest), ordinal day, net in minor units, currency."""
+    """Counted purchases as columns: customer (from 0, -1 for a guest), ordinal day, net in minor units, currency.
+
+    `worth` is the net in the currency reported in, -1 while there is no rate for it.
+    """
 
     customer: NDArray[np.int64]
     day: NDArray[np.int64]
     value: NDArray[np.int64]
     currency: NDArray[np.str_]
+    worth: NDArray[np.int64]
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[str, int, int, str]]) -> "Sales":
-        """From (customer, day, value, currency) of each counted order."""
+    def of(cls, rows: Sequence[tuple[str, int, int, str]], worth: Sequence[int] | None = None) -> "Sales":
+        """From (customer, day, value, currency) of each counted order, worth its value if nothing else is said."""
         names, days, values, currencies = zip(*rows, strict=True) if rows else ((), (), (), ())
         numbers = np.unique(np.array(["", *names], dtype=str), return_inverse=True)[1]
-        return cls(
-            numbers[1:] - 1, np.array(days, dtype=np.int64), np.array(values, dtype=np.int64), np.array(currencies)
-        )
+        value = np.array(values, dtype=np.int64)
+        known = value if worth is None else np.array(worth, dtype=np.int64)
+        return cls(numbers[1:] - 1, np.array(days, dtype=np.int64), value, np.array(currencies), known)
 
     @property
     def known(self) -> "Sales":
         """Those of customers we know."""
-        ours = self.customer >= 0
-        return Sales(self.customer[ours], self.day[ours], self.value[ours], self.currency[ours])
+        return self.chosen(self.customer >= 0)
+
+    def chosen(self, rows: NDArray[np.bool]) -> "Sales":
+        """Some of them."""
+        return Sales(self.customer[rows], self.day[rows], self.value[rows], self.currency[rows], self.worth[rows])
 
 
 def by_month(sales: Sales, today: int) -> list[Month]:
@@ -94,7 +112,7 @@ def _month(sales: Sales, first: NDArray[np.int64], second: NDArray[np.int64], st
     known = sales.known
     before, after = (_bought(known, len(first), day - WINDOW, day) for day in (start, end))
     inside = (sales.day >= start) & (sales.day < end)
-    orders, money = int(inside.sum()), _money(sales, inside)
+    orders, money, waiting = int(inside.sum()), _money(sales, inside), _money(sales, inside & (sales.worth < 0))
     newcomers = int(((first >= start) & (first < end)).sum())
     churn = _percent(int((before & ~after).sum()), int(before.sum()))
     ours = (known.day >= start) & (known.day < end)
@@ -112,6 +130,8 @@ def _month(sales: Sales, first: NDArray[np.int64], second: NDArray[np.int64], st
         repeat_rate=_percent(int((second < end).sum()), int((first < end).sum())),
         purchase_frequency=int(ours.sum()) / buyers if buyers else None,
         average_order_value={currency: (2 * total + many) // (2 * many) for currency, (total, many) in money.items()},
+        revenue_total=int(np.maximum(sales.worth[inside], 0).sum()),
+        money_without_rate={currency: Waiting(many, total) for currency, (total, many) in waiting.items()},
         customer_lifetime_months=100.0 / churn if churn else None,
     )
 

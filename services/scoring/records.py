@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from services.scoring.features import Habit, Purchase, Purse
+from services.scoring.money import Rates, Reporting
 from services.scoring.scores import Served
 
 
@@ -49,6 +50,10 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False):
     currency: str
     value: int
     counts: bool
+    paid_currency: str = ""
+    paid: int = 0
+    exponent: int = 2
+    waits: bool = False
 
     @classmethod
     def of(cls, account: str, customer: str, purchase: Purchase) -> "OrderRow":
@@ -93,6 +98,21 @@ class RefitRow(msgspec.Struct, frozen=True):
     account: str
     asked: datetime
     until: datetime
+
+
+class RatesRow(msgspec.Struct, frozen=True):
+    """A day's exchange rates as the shop gave them."""
+
+    account: str
+    day: int
+    rates: Rates
+
+
+class ReportingRow(msgspec.Struct, frozen=True):
+    """The currency that an account reports in."""
+
+    account: str
+    reporting: Reporting
 
 
 class PulseRow(msgspec.Struct, frozen=True):

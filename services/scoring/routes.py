@@ -7,8 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import bindparam, func, select
 
-from services.scoring import kpis, tables
+from services.scoring import kpis, rates, tables
+from services.scoring.exchange import reported_in
 from services.scoring.features import local_day
+from services.scoring.money import original
 from services.scoring.records import Member, ModelRow, OrderRow
 from services.scoring.refits import served_of
 from services.scoring.scores import Terms
@@ -23,6 +25,7 @@ from shared.tables import AliasRow
 from shared.web import MOST_PER_PAGE, answer, page, read_cursor, reading
 
 router = APIRouter(tags=["scoring"])
+router.include_router(rates.router)
 
 Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
 Horizon = Annotated[int, Query(ge=1, le=1825, description="days ahead that lifetime value counts")]
@@ -137,9 +140,16 @@ async def company_figures(
     """Figures of the account or of one store by month, newest last, with their definitions."""
     async with reading(request) as reader:
         sales = [row async for row in _counted(reader, caller.account, store)]
+        reporting = await reported_in(reader, caller.account)
     today = max((local_day(reader.now, zone) for zone in {row.zone for row in sales}), default=0)
     figures = await asyncio.to_thread(_by_month, sales, today)
-    scope = {"store": store or None, "as_of": reader.now, "definitions": kpis.DEFINITIONS}
+    currency = reporting.currency if reporting else None
+    scope = {
+        "store": store or None,
+        "as_of": reader.now,
+        "reporting_currency": currency,
+        "definitions": kpis.DEFINITIONS,
+    }
     return answer({**scope, "data": figures[-months:], "next_cursor": None, "has_more": False})
 
 
@@ -157,8 +167,12 @@ async def _counted(reader: Reader, account: str, store: str) -> AsyncIterator[Or
 
 
 def _by_month(sales: list[OrderRow], today: int) -> list[kpis.Month]:
-    rows = [(order.customer, order.day, order.value, order.currency) for order in sales]
-    return kpis.by_month(kpis.Sales.of(rows), today)
+    rows, worth = [], []
+    for order in sales:
+        currency, paid = original(order.purchase)
+        rows.append((order.customer, order.day, paid, currency))
+        worth.append(-1 if order.waits else order.value)
+    return kpis.by_month(kpis.Sales.of(rows, worth), today)
 
 
 @router.get("/v1/models")

@@ -3,12 +3,14 @@
 from services.scoring import tables
 from services.scoring.books import audit
 from services.scoring.desk import REFIT, REFOLD, RESCAN, REVIEW, load, new_member
+from services.scoring.exchange import REVALUE
 from services.scoring.handlers import (
     ask_for_refit,
     forget_customer,
     merge_customers,
     refold_customer,
     rescan_store,
+    revalue_orders,
     review_customer,
     take_order,
 )
@@ -36,10 +38,11 @@ scoring = Service(
         REVIEW: review_customer,
         REFOLD: refold_customer,
         REFIT: ask_for_refit,
+        REVALUE: revalue_orders,
     },
     audit=audit,
     loops={"refits": Refits},
     refold=refold,
     router=router,
-    prefixes=("/v1/scores", "/v1/segments", "/v1/kpis", "/v1/models"),
+    prefixes=("/v1/scores", "/v1/segments", "/v1/kpis", "/v1/models", "/v1/exchange-rates", "/v1/reporting-currency"),
 )

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, text
 
 from services.scoring.features import Purse
+from services.scoring.money import Rates, Reporting
 from services.scoring.scores import Served
 from shared.db import Document, Instant
 from shared.tables import attach
@@ -45,8 +46,34 @@ purchase = Table(
     Column("currency", Text, nullable=False),
     Column("value", BigInteger, nullable=False),
     Column("counts", Boolean, nullable=False),
+    Column("paid_currency", Text, nullable=False),
+    Column("paid", BigInteger, nullable=False),
+    Column("exponent", Integer, nullable=False),
+    Column("waits", Boolean, nullable=False),
     Index("purchase_customer", "account", "customer"),
     Index("purchase_store", "account", "store", "day"),
+    Index(
+        "purchase_foreign",
+        "account",
+        "order_id",
+        postgresql_where=text("paid_currency <> ''"),
+        sqlite_where=text("paid_currency <> ''"),
+    ),
+)
+
+reporting = Table(
+    "reporting",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("reporting", Document(Reporting), nullable=False),
+)
+
+rates = Table(
+    "exchange_rates",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("rates", Document(Rates), nullable=False),
 )
 
 served = Table(

@@ -1,6 +1,8 @@
 """A valid call of every route that changes something, by its method and path in OpenAPI; each one made anew."""
 
 from collections.abc import Awaitable, Callable
+from datetime import date
+from itertools import count, cycle
 from typing import Any
 
 from services.notifications.tokens import ONE_CLICK, PREFERENCES
@@ -31,6 +33,25 @@ def _segment(kind: str) -> Made:
 
 def _plainly(path: str, body: Any) -> Made:
     return _plain(lambda clerk: clerk.call("POST", path, body))
+
+
+_DAYS, _CURRENCIES = count(730_000), cycle(("USD", "CHF", "JPY"))
+
+
+async def _rates(clerk: Clerk) -> Call:
+    return clerk.call(
+        "PUT", f"/v1/exchange-rates/{date.fromordinal(next(_DAYS))}", {"base": "EUR", "rates": {"USD": 2}}
+    )
+
+
+async def _more_rates(clerk: Clerk) -> Call:
+    await clerk.sends(await _rates(clerk), "before")
+    return await _rates(clerk)
+
+
+async def _reports_in_another(clerk: Clerk) -> Call:
+    await clerk.sends(await _rates(clerk), "before")
+    return clerk.call("PUT", "/v1/reporting-currency", {"currency": next(_CURRENCIES)})
 
 
 SEGMENT = ("track", "identify", "page", "screen", "group", "alias", "batch")
@@ -86,6 +107,8 @@ CALLS: dict[tuple[str, str], Made] = {
     ("post", "/v1/referrals"): Clerk.befriends,
     ("post", "/v1/referrals/{referral}/approve"): _about("POST", "/v1/referrals/{}/approve", Clerk.referral, DECISION),
     ("post", "/v1/referrals/{referral}/decline"): _about("POST", "/v1/referrals/{}/decline", Clerk.referral, DECISION),
+    ("put", "/v1/exchange-rates/{day}"): _more_rates,
+    ("put", "/v1/reporting-currency"): _reports_in_another,
     ("post", "/v1/messages/{message}/outcome"): _plain(Clerk.settles_mail),
     ("post", "/u/{token}"): _about("POST", "/u/{}", lambda clerk: clerk.link(ONE_CLICK)),
     ("post", "/p/{token}"): _about("POST", "/p/{}", lambda clerk: clerk.link(PREFERENCES)),

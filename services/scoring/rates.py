@@ -1,0 +1,119 @@
+"""The public API of exchange rates: the shop gives them by day; the currency reported in; whose money still waits."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import bindparam, select
+
+from services.scoring import exchange, tables
+from services.scoring.money import HOLDS_DAYS, Rates
+from services.scoring.records import OrderRow, RatesRow
+from shared import db
+from shared.access import ServerKey
+from shared.errors import not_found
+from shared.web import MOST_PER_PAGE, answer, page, read_cursor, reading, running_of
+
+router = APIRouter()
+
+NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
+MOST_CURRENCIES = 400
+_LATEST = 2**31 - 1
+_PRICE = Annotated[Decimal, Field(gt=0, max_digits=24, decimal_places=12, allow_inf_nan=False)]
+Code = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
+
+_purchase = tables.purchase
+_WAITING = db.Query(
+    select(*_purchase.columns)
+    .where(_purchase.c.account == bindparam("account"), _purchase.c.paid_currency != "")
+    .where(_purchase.c.waits.is_(True), _purchase.c.counts.is_(True), _purchase.c.order_id > bindparam("after"))
+    .order_by(_purchase.c.order_id)
+    .limit(bindparam("most"))
+)
+
+
+class RatesBody(BaseModel):
+    """What one unit of `base` costs in each currency, as text or number; for example EUR and {"USD": "1.0842"}."""
+
+    model_config = ConfigDict(extra="forbid")
+    base: Code
+    rates: Annotated[dict[Code, _PRICE], Field(min_length=1, max_length=MOST_CURRENCIES)]
+
+
+class CurrencyBody(BaseModel):
+    """An ISO 4217 code."""
+
+    model_config = ConfigDict(extra="forbid")
+    currency: Code
+
+
+@router.get("/v1/exchange-rates")
+async def list_rates(request: Request, caller: ServerKey, limit: Limit = 50, cursor: str = "") -> Response:
+    """The rates given so far, newest day first."""
+    (before,) = read_cursor(cursor, tuple[int]) if cursor else (_LATEST,)
+    async with reading(request) as reader:
+        rows = await exchange.rates_before(reader, caller.account, before, limit + 1)
+    listed = page([_view(row) for row in rows], limit, lambda view: (date.fromisoformat(view["date"]).toordinal(),))
+    return answer(listed)
+
+
+@router.get("/v1/exchange-rates/missing")
+async def list_missing(request: Request, caller: ServerKey, limit: Limit = 50, cursor: str = "") -> Response:
+    """Orders that count but whose money is set aside until a rate comes, by id; amounts in minor units."""
+    (after,) = read_cursor(cursor, tuple[str]) if cursor else ("",)
+    async with reading(request) as reader:
+        rows = await reader.fetch(_WAITING, account=caller.account, after=after, most=limit + 1)
+    waiting = [_missing(OrderRow(*row)) for row in rows]
+    return answer(page(waiting, limit, lambda view: (view["order"],)))
+
+
+@router.get("/v1/exchange-rates/{day}")
+async def get_rates(request: Request, day: date, caller: ServerKey) -> Response:
+    """The rates that were given for a day."""
+    async with reading(request) as reader:
+        rows = await reader.fetch_by_keys(tables.rates, [(caller.account, day.toordinal())], RatesRow)
+    if not rows:
+        raise not_found("exchange rates", day.isoformat())
+    return answer(_view(rows[0]))
+
+
+@router.put("/v1/exchange-rates/{day}", openapi_extra=NATURAL)
+async def put_rates(request: Request, day: date, body: RatesBody, caller: ServerKey) -> Response:
+    """Give the rates of a day, in the place of any given before; they hold until newer ones, at most seven days."""
+    given = Rates(body.base, {currency: format(price, "f") for currency, price in sorted(body.rates.items())})
+    async with running_of(request).db.write() as tx:
+        await exchange.give_rates(tx, caller.account, day.toordinal(), given)
+    return answer(_view(RatesRow(caller.account, day.toordinal(), given)))
+
+
+@router.get("/v1/reporting-currency")
+async def get_reporting_currency(request: Request, caller: ServerKey) -> Response:
+    """The currency that scores and company figures are reckoned in."""
+    async with reading(request) as reader:
+        reporting = await exchange.reported_in(reader, caller.account)
+    return answer({"currency": reporting.currency if reporting else None, "rates_hold_days": HOLDS_DAYS})
+
+
+@router.put("/v1/reporting-currency", openapi_extra=NATURAL)
+async def put_reporting_currency(request: Request, body: CurrencyBody, caller: ServerKey) -> Response:
+    """Choose another; every order is then converted anew, those without a rate of their day are set aside."""
+    async with running_of(request).db.write() as tx:
+        await exchange.report_in(tx, caller.account, body.currency)
+    return answer({"currency": body.currency, "rates_hold_days": HOLDS_DAYS})
+
+
+def _view(row: RatesRow) -> dict[str, Any]:
+    return {"date": date.fromordinal(row.day).isoformat(), "base": row.rates.base, "rates": row.rates.quotes}
+
+
+def _missing(row: OrderRow) -> dict[str, Any]:
+    return {
+        "order": row.order_id,
+        "store": row.store,
+        "customer": row.customer or None,
+        "date": date.fromordinal(row.day).isoformat(),
+        "money": {"amount": row.paid, "currency": row.paid_currency},
+    }
