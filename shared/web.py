@@ -168,6 +168,7 @@ async def perform(  # noqa: PLR0913 - all but the request by name
     status: int = 200,
     about: str = "",
     other: str = "",
+    draws: int = 0,
     together: bool = False,
 ) -> Response:
     """Judge one change of one customer under the caller's `Idempotency-Key`; key and effect commit together.
@@ -189,6 +190,7 @@ async def perform(  # noqa: PLR0913 - all but the request by name
             trace=traceparent(request.headers.get("traceparent", "")),
             about=about,
             other=other,
+            draws=draws,
         )
 
     call = Call(named, command, judge, status)

@@ -41,7 +41,8 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A call of the API that changes something of a customer, or of an `other` one too.
 
-    `about` is the ids of the things it names, with spaces between, for `load`.
+    `about` is the ids of the things it names, with spaces between, for `load`; `draws` says how much of what its
+    customer has it takes in the usual order where nothing else of that is wanted, 0 where all of it may be.
     """
 
     account: str
@@ -52,6 +53,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     trace: str = ""
     about: str = ""
     other: str = ""
+    draws: int = 0
     lane: Lane = Lane.LIVE
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeGuard
 
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from services.loyalty.catalogue import key_of
 from services.loyalty.desk import HOLD_TIMER, MATURE_TIMER, SPREAD_TIMER, Desk, Key, order_ref
 from services.loyalty.earning import lot_id
 from services.loyalty.hook_records import Hook, HookCall
-from services.loyalty.records import Award, Entry, Hold, Lot, Rating, Redemption
+from services.loyalty.records import AVAILABLE, Award, Entry, Hold, Lot, Rating, Redemption
 from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from services.loyalty.versions import versions_for
 from shared.db import Query, Tx
@@ -30,6 +31,7 @@ ROLL = Query(
     .limit(200)
 )
 HOOK = "hook:"
+MOST_DRAWN = 50
 TOLD = (RewardClaimed, RewardUsed, RewardReturned, RewardLow)
 GIVEN_BACK = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED, OrderStatus.PARTLY_REFUNDED})
 _code = tables.code
@@ -134,7 +136,11 @@ async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]
     own = {(rating.account, lot_id(rating.order_id)) for rating in rated}
     for lot in await tx.fetch_by_keys(tables.lot, own, Lot):
         desk.loaded_lot(lot)
-    owners = {(rating.account, rating.customer) for rating in rated} | merging | _spenders(work) | _kept(desk, work)
+    owners = (
+        {(rating.account, rating.customer) for rating in rated} | merging | _spenders(desk, work) | _kept(desk, work)
+    )
+    drawing = {key: points for key, points in _drawing(work).items() if key not in owners}
+    owners |= await _load_first_lots(tx, desk, drawing)
     for lot in await tx.fetch_by_keys(
         tables.lot, [(*owner, True) for owner in owners], Lot, by=("account", "customer", "open")
     ):
@@ -143,6 +149,23 @@ async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]
         waiting = {(lot.account, lot.source) for lot in desk.lots.values() if lot.awaits}
         for rating in await tx.fetch_by_keys(tables.rating, waiting, Rating, lock="wait"):
             desk.loaded_rating(rating)
+
+
+async def _load_first_lots(tx: Tx, desk: Desk, drawing: dict[Key, int]) -> set[Key]:
+    """The lots that are spent first of whoever only draws so many points; gives those whom they do not suffice."""
+    keys = [(account, customer, True, AVAILABLE) for account, customer in drawing]
+    found: dict[Key, list[Lot]] = {}
+    by, order = ("account", "customer", "open", "state"), ("expires_at", "accrued_at", "id")
+    for lot in await tx.fetch_first_by_keys(tables.lot, keys, Lot, by=by, order=order, most=MOST_DRAWN):
+        found.setdefault((lot.account, lot.customer), []).append(lot)
+    short = {key for key, lots in found.items() if len(lots) == MOST_DRAWN and _usable(lots, tx.now) < drawing[key]}
+    for lot in (lot for key, lots in found.items() if key not in short for lot in lots):
+        desk.loaded_lot(lot)
+    return short
+
+
+def _usable(lots: Sequence[Lot], now: datetime) -> int:
+    return sum(lot.remaining for lot in lots if lot.expires_at is None or lot.expires_at > now)
 
 
 async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
@@ -243,8 +266,29 @@ def _kept(desk: Desk, work: Sequence[Work]) -> set[Key]:
     return {(item.account, item.customer) for item in work if item.account in sliding}
 
 
-def _spenders(work: Sequence[Work]) -> set[Key]:
-    """Whose open lots are wanted: customers of calls and timers, and those with more than one fact in the batch."""
+def _drawing(work: Sequence[Work]) -> dict[Key, int]:
+    """Points that calls draw of members of whom nothing else is wanted."""
+    points: dict[Key, int] = {}
+    for item in work:
+        if isinstance(item, Command) and item.draws:
+            key = (item.account, item.customer)
+            points[key] = points.get(key, 0) + item.draws
+    return points
+
+
+def _slides(desk: Desk, account: str) -> bool:
+    """Whether a member's activity may lengthen the life of all her lots."""
+    found = desk.versions.get(account)
+    expiry = None if found is None else found.at(desk.now).expiry
+    return expiry is not None and expiry.slides
+
+
+def _spenders(desk: Desk, work: Sequence[Work]) -> set[Key]:
+    """Whose open lots are all wanted: customers of most calls, of timers, and with more than one fact in the batch."""
     facts = Counter((item.account, item.customer) for item in work if isinstance(item, Event))
-    others = {(item.account, item.customer) for item in work if not isinstance(item, Event)}
+    others = {
+        (item.account, item.customer)
+        for item in work
+        if not isinstance(item, Event) and (isinstance(item, Due) or not item.draws or _slides(desk, item.account))
+    }
     return others | {customer for customer, number in facts.items() if number > 1}

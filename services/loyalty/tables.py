@@ -41,7 +41,7 @@ lot = Table(
     Column("expires_at", Instant()),
     Column("awaits", Text, nullable=False, server_default=""),
     Column("reinstated", Boolean, nullable=False, server_default=false()),
-    Index("lot_customer", "account", "customer", "open"),
+    Index("lot_customer", "account", "customer", "open", "expires_at"),
 )
 
 journal = Table(

@@ -82,6 +82,7 @@ class Appending:
                 INSERT INTO {self._counter.name} (name, writer, value)
                 SELECT name, ${writer}::text, fixed + each * (SELECT count(*) FROM new)
                 FROM unnest(${names}::text[], ${bases}::bigint[], ${each}::bigint[]) AS given(name, fixed, each)
+                WHERE fixed + each * (SELECT count(*) FROM new) <> 0
                 ON CONFLICT (name, writer) DO UPDATE SET value = {self._counter.name}.value + excluded.value
             )
             SELECT count(*), CASE WHEN count(*) < ${handed}::bigint THEN array_agg({own[0]}) END FROM new

@@ -64,6 +64,12 @@ class Reader(ABC):
         """Rows of `table` whose `by` columns are among `keys`, values as the driver gives them."""
 
     @abstractmethod
+    async def _fetch_first(
+        self, table: Table, by: tuple[str, ...], keys: list[Key], order: tuple[str, ...], most: int
+    ) -> Sequence[Sequence[Any]]:
+        """The first rows of each key, values as the driver gives them."""
+
+    @abstractmethod
     async def machine_now(self) -> datetime:
         """The database's own clock (PostgreSQL) or the machine's (SQLite)."""
 
@@ -106,6 +112,23 @@ class Reader(ABC):
         if not wanted:
             return []
         rows = await self._fetch_keys(table, by or primary_key(table), wanted, lock)
+        return [into(*row) for row in convert_rows(rows, sql_of(table, self.dialect).out)]
+
+    async def fetch_first_by_keys(
+        self,
+        table: Table,
+        keys: Iterable[Key],
+        into: Callable[..., T],
+        *,
+        by: tuple[str, ...],
+        order: tuple[str, ...],
+        most: int,
+    ) -> list[T]:
+        """Of each key in `by` columns the first `most` rows, sorted by the `order` columns with NULL last."""
+        wanted = list(set(keys))
+        if not wanted:
+            return []
+        rows = await self._fetch_first(table, by, wanted, order, most)
         return [into(*row) for row in convert_rows(rows, sql_of(table, self.dialect).out)]
 
 

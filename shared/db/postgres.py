@@ -81,6 +81,13 @@ class _PostgresReader(Reader):
         columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
         return await self._connection.fetch(sql.fetch(by, lock), *columns)
 
+    async def _fetch_first(
+        self, table: Table, by: tuple[str, ...], keys: list[Key], order: tuple[str, ...], most: int
+    ) -> Sequence[Sequence[Any]]:
+        sql = sql_of(table, POSTGRES)
+        columns = convert_columns(list(zip(*keys, strict=True)), sql.key_into(by))
+        return await self._connection.fetch(sql.first(by, order, most), *columns)
+
 
 class _PostgresTx(_PostgresReader, Tx):
     async def _insert(self, table: Table, rows: list[Sequence[Any]], *, ignore: bool) -> None:
@@ -136,6 +143,8 @@ class Postgres(Database):
         self._connections = connections
         self._pool: asyncpg.Pool[Any] | None = None
         self._opening = asyncio.Lock()
+        self._appending = asyncio.Lock()
+        self._kept: PoolConnectionProxy[Any] | None = None
 
     async def open(self) -> None:
         until = machine_seconds() + START_SECONDS
@@ -167,6 +176,7 @@ class Postgres(Database):
             return self._pool
 
     async def close(self) -> None:
+        await self._give_back()
         pool, self._pool = self._pool, None
         if pool is not None:
             try:
@@ -184,11 +194,34 @@ class Postgres(Database):
         self, appending: Appending, bundles: Sequence[Bundle], tallies: Sequence[Tally], writer: str
     ) -> list[Any] | None:
         values = appending.postgres_values(bundles, self._clock.offset, tallies, writer)
-        async with self._connection() as connection:
+        async with self._appending, self._kept_connection() as connection:
             with _told_apart():
                 rows = await connection.fetch(appending.postgres, *values)
         new: list[Any] | None = rows[0][1]
         return [] if new is None and not rows[0][0] else new
+
+    @asynccontextmanager
+    async def _kept_connection(self) -> AsyncIterator["PoolConnectionProxy[Any]"]:
+        """The one that appends: to take it out of the pool and give it back each time costs as much as half a commit.
+
+        After a failure it goes back, and another one is taken.
+        """
+        if self._kept is None or self._kept.is_closed():
+            await self._give_back()
+            with _told_apart():
+                pool = self._pool or await self._ready()
+                self._kept = await pool.acquire(timeout=ACQUIRE_SECONDS)
+        try:
+            yield self._kept
+        except BaseException:
+            await self._give_back()
+            raise
+
+    async def _give_back(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None and self._pool is not None:
+            with suppressed(*AWAY):
+                await self._pool.release(kept, timeout=2)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator["PoolConnectionProxy[Any]"]:

@@ -83,6 +83,13 @@ class _SqliteReader(Reader):
 
         return await self._thread.run(lambda con: _found(con, text, convert_rows(keys, into)))
 
+    async def _fetch_first(
+        self, table: Table, by: tuple[str, ...], keys: list[Key], order: tuple[str, ...], most: int
+    ) -> Sequence[Sequence[Any]]:
+        sql = sql_of(table, SQLITE)
+        text, into = sql.first(by, order, most), sql.key_into(by)
+        return await self._thread.run(lambda con: _found(con, text, convert_rows(keys, into)))
+
 
 class _SqliteTx(_SqliteReader, Tx):
     async def _insert(self, table: Table, rows: list[Sequence[Any]], *, ignore: bool) -> None:
@@ -232,7 +239,7 @@ def _append(
     con.execute("BEGIN IMMEDIATE")
     try:
         new = [con.execute(appending.sqlite, row).rowcount > 0 for row in rows]
-        counts = [(tally.name, writer, tally.of(sum(new))) for tally in tallies]
+        counts = [(tally.name, writer, number) for tally in tallies if (number := tally.of(sum(new)))]
         con.executemany(appending.sqlite_count, counts)
         con.execute("COMMIT")
     except BaseException:

@@ -186,6 +186,14 @@ class TableSql:
         return f"SELECT {names} FROM {self.name} JOIN {self._rows(by)} ON {on} ORDER BY {order}{tail}"  # noqa: S608
 
     @cache  # noqa: B019
+    def first(self, by: tuple[str, ...], order: tuple[str, ...], most: int) -> str:
+        """Read so many rows of each key, in an order."""
+        names = ", ".join(f"{self.name}.{column.name}" for column in self.table.columns)
+        ordered = ", ".join(f"{self.name}.{name} NULLS LAST" for name in order)
+        found = f"SELECT {names} FROM {self.name} WHERE {self._on(by)} ORDER BY {ordered} LIMIT {most}"  # noqa: S608
+        return f"SELECT found.* FROM {self._rows(by)} CROSS JOIN LATERAL ({found}) found" if self.is_postgres else found  # noqa: S608
+
+    @cache  # noqa: B019
     def delete(self, by: tuple[str, ...]) -> str:
         """Delete all rows whose `by` columns match, giving back the primary keys of those that were there."""
         back = ", ".join(f"{self.name}.{name}" for name in primary_key(self.table))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from tests.bench import accept, busy, consumers, intake, members, relay, road, scoring_model
+from tests.bench import accept, busy, consumers, intake, members, memory, relay, road, scale, scoring_model
 from tests.bench.figures import Figure, replaced, write
 from tests.real.kafka import start_broker
 from tests.real.postgres import Postgres, start_postgres
@@ -33,7 +33,9 @@ PARTS: dict[str, Part] = {
     "busy": lambda _servers: busy.measure(),
     "intake": lambda servers: intake.measure(servers.postgres, servers.postgres_pid),
     "relay": lambda servers: relay.measure(servers.postgres, servers.kafka),
-    **{name: _consumer(name) for name in consumers.CASES},
+    **{name.replace(" ", "_"): _consumer(name) for name in consumers.CASES},
+    "scale": lambda servers: scale.measure(servers.postgres, servers.postgres_pid),
+    "memory": lambda _servers: memory.measure(),
     "members": lambda servers: members.measure(servers.postgres, servers.postgres_pid),
     "road": lambda servers: road.measure(*servers),
     "scoring_model": lambda _servers: scoring_model.measure(),

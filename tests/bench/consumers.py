@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
@@ -21,17 +22,29 @@ from tests.bench.copying import Copied, copied, filled
 from tests.bench.cpu import family_seconds, own_seconds
 from tests.bench.facts import carts, orders, set_up
 from tests.bench.figures import Figure, figure, reported
+from tests.bench.ten_rules import with_ten_rules
 from tests.real.postgres import Postgres, databases
-from tests.world import a_world
+from tests.world import World, a_world
 
 ROUNDS = 3
 WARM, SINGLES, FACTS, BATCH = 500, 300, 6_000, 500
 GAINS = {"PostgreSQL": 15.0, "SQLite": 4.0}
 Make = Callable[[int, int], list[Record]]
-CASES: dict[str, tuple[Service, Make]] = {
-    "loyalty": (loyalty, orders),
-    "scoring": (scoring, orders),
-    "notifications": (notifications, carts),
+
+
+class Case(NamedTuple):
+    """A consumer, the facts that it is fed, and what is made ready for it before."""
+
+    service: Service
+    make: Make
+    prepare: Callable[[World], Awaitable[None]] | None = None
+
+
+CASES: dict[str, Case] = {
+    "loyalty": Case(loyalty, orders),
+    "loyalty with ten active rules": Case(loyalty, orders, with_ten_rules),
+    "scoring": Case(scoring, orders),
+    "notifications": Case(notifications, carts),
 }
 
 
@@ -82,12 +95,14 @@ async def _bare(url: str, folder: str) -> AsyncIterator[Take]:
         await connection.close()
 
 
-async def _rounds(service: Service, make: Make, url: str, server: int) -> list[Round]:
-    rounds = []
+async def _rounds(case: "Case", url: str, server: int) -> list[Round]:
+    rounds, (service, make, prepare) = [], case
     with tempfile.TemporaryDirectory() as folder:
         async with a_world([service], Path(folder), database_url=url) as world, _bare(url, folder) as bare:
             await world.publish(*set_up())
             await world.settle()
+            if prepare is not None:
+                await prepare(world)
             take, own = world.of(service.name).inbox.take, url.format(service=service.name)
             collect_seldom()  # as any process of ours does once it has started
             for warm in (take, bare) if service is loyalty else (take,):
@@ -126,8 +141,8 @@ def _figures(name: str, mode: str, rounds: Sequence[Round]) -> list[Figure]:
 
 async def measure(name: str, server: Postgres, server_pid: int) -> list[Figure]:
     """One consumer in both modes (it is fed directly, without the bus)."""
-    service, make = CASES[name]
-    figures = _figures(name, "SQLite", await _rounds(service, make, "", 0))
+    case = CASES[name]
+    figures = _figures(name, "SQLite", await _rounds(case, "", 0))
     with databases(server.address) as template:
-        figures += _figures(name, "PostgreSQL", await _rounds(service, make, template, server_pid))
+        figures += _figures(name, "PostgreSQL", await _rounds(case, template, server_pid))
     return figures

@@ -37,19 +37,19 @@ def set_up() -> list[Event[Any]]:
     return [msgspec.structs.replace(event, store="") for event in made]
 
 
-def order_events(number: int, seed: int) -> list[Event[Any]]:
+def order_events(number: int, seed: int, members: int = MEMBERS) -> list[Event[Any]]:
     """Paid three-line orders of random members."""
     chance = random.Random(seed)
     at = datetime.now(UTC)
-    return [_order(chance, f"{seed}_{offset}", at) for offset in range(number)]
+    return [_order(chance, f"{seed}_{offset}", at, members) for offset in range(number)]
 
 
-def orders(number: int, seed: int) -> list[Record]:
+def orders(number: int, seed: int, members: int = MEMBERS) -> list[Record]:
     """The same as they come from the bus."""
-    return [_record(event, offset) for offset, event in enumerate(order_events(number, seed))]
+    return [_record(event, offset) for offset, event in enumerate(order_events(number, seed, members))]
 
 
-def _order(chance: random.Random, name: str, at: datetime) -> Event[Any]:
+def _order(chance: random.Random, name: str, at: datetime, members: int) -> Event[Any]:
     prices = [chance.randrange(500, 9000) for _ in range(3)]
     lines = tuple(
         Line(
@@ -76,7 +76,8 @@ def _order(chance: random.Random, name: str, at: datetime) -> Event[Any]:
         paid_at=at,
         first_recorded=at,
     )
-    return _event(OrderPaid(order=order, change="paid"), _customer(chance), at, UUID(int=chance.getrandbits(128)))
+    paid = OrderPaid(order=order, change="paid")
+    return _event(paid, _customer(chance, members), at, UUID(int=chance.getrandbits(128)))
 
 
 def carts(number: int, seed: int) -> list[Record]:
@@ -92,5 +93,10 @@ def _cart(chance: random.Random, name: str, at: datetime) -> Event[Any]:
     return _event(CartUpdated(cart=cart), _customer(chance), at, UUID(int=chance.getrandbits(128)))
 
 
-def _customer(chance: random.Random) -> str:
-    return f"cus_{chance.randrange(MEMBERS):032x}"
+def _customer(chance: random.Random, members: int = MEMBERS) -> str:
+    return customer(chance.randrange(members))
+
+
+def customer(number: int) -> str:
+    """The id of a member."""
+    return f"cus_{number:032x}"

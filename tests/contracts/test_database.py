@@ -88,6 +88,13 @@ counter = Table(
 LETTERS = Appending(letter, counter, own=("id", "raw"), shared=("box", "note"), stamped="at", same={"state": "unread"})
 TALLIES = [Tally("letters", 10, 0), Tally("new", 0, 1), Tally("known", 10, -1)]
 line = Table("line", metadata, Column("seq", SEQ, primary_key=True), Column("text", Text, nullable=False, unique=True))
+dated = Table(
+    "dated",
+    metadata,
+    Column("box", Text, nullable=False),
+    Column("id", Text, primary_key=True),
+    Column("at", Instant()),
+)
 kept = Table("kept", metadata, Column("seq", SEQ, primary_key=True), Column("text", Text, nullable=False))
 
 
@@ -253,6 +260,32 @@ async def test_rows_move_in_order_to_the_end_of_another_table_if_they_are_still_
         rows = [row[0] for row in await reader.fetch(select(kept.c.text).order_by(kept.c.seq))]
     assert left == [*range(1, 5), *range(41, 51)]
     assert rows == ["before", *(str(number - 1) for number in range(5, 41) if number != 7)]
+
+
+async def test_the_first_rows_of_each_key_come_in_order_null_last(db: Database) -> None:
+    early, late = (datetime(2026, 3, day, tzinfo=UTC) for day in (1, 2))
+    async with db.write() as tx:
+        rows = [
+            ("a", "1", None),
+            ("a", "2", late),
+            ("a", "3", early),
+            ("b", "4", None),
+            ("b", "5", late),
+            ("c", "6", late),
+        ]
+        await tx.insert_many(dated, rows)
+    async with db.read() as reader:
+
+        async def first(*names: str, most: int) -> list[str]:
+            keys = [(name,) for name in names]
+            found = await reader.fetch_first_by_keys(
+                dated, keys, lambda *row: row, by=("box",), order=("at", "id"), most=most
+            )
+            return [row[1] for row in found]
+
+        assert await first("a", most=9) == ["3", "2", "1"]
+        assert sorted(await first("a", "b", "none", most=2)) == ["2", "3", "4", "5"]
+        assert await first(most=2) == []
 
 
 def bundle(box: str, *numbers: int) -> Bundle:

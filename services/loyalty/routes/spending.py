@@ -107,6 +107,7 @@ async def redeem(request: Request, body: RedeemBody, caller: MemberOrServer) -> 
         customer=await customer_of(request, caller, body.customer),
         judge=lambda command, desk: redemptions.redeem(command, desk, body.points, basket),
         status=201,
+        draws=body.points,
         together=True,
     )
 
