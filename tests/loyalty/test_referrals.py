@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.loyalty.referral_records import Known, Party, Touch
-from services.loyalty.referrals import attribution, judgement, prints, review
+from services.loyalty.referrals import attribution, invitations, judgement, prints, review
 from services.loyalty.referrals.judgement import Ties
 from services.loyalty.referring import WEIGHTS, FriendReward, Milestone, Referrals
 from services.loyalty.rules import Cap
 from shared.errors import Refused
 from shared.events.ingest import CustomerErased, OrderStatus, ProfileUpdated
-from shared.events.loyalty import PointsEarned, PointsReversed, ReferralRejected
+from shared.events.loyalty import FriendInvited, PointsEarned, PointsReversed, ReferralRejected
 from tests.loyalty.friends import FIRST, Circle, terms, with_friends
 from tests.loyalty.shop import DAY, START, line, order
 
@@ -237,6 +237,26 @@ def test_erasure_takes_prints_touches_and_codes_and_leaves_the_others_points() -
     shop.buys(order("cleo", line(5_000), paid=shop.now), "cleo")
     assert not shop.desk.referrals_of("acc_1", "cus_cleo")
     assert points(shop, "cleo") == (0, 0)
+
+
+def test_an_address_is_invited_once_whoever_asks_and_however_it_is_spelt() -> None:
+    shop = Circle(with_friends(invitations_per_day=3))
+
+    def invite(email: str, by: str) -> None:
+        asked = FriendInvited(email=email, giver="Ana")
+        shop.ask(lambda command, desk: invitations.invite(command, desk, asked, "sto_1"), by)
+
+    shop.hears(ProfileUpdated(email="ana@example.com", updated_at=START), "ana")
+    invite("bea@example.com", "ana")
+    invite("Bea+news@Example.com", "otto")
+    invite("ANA@example.com", "ana")
+    invite("cleo@example.com", "ana")
+    assert [fact.email for fact in shop.facts(FriendInvited)] == ["bea@example.com", "cleo@example.com"]
+    with pytest.raises(Refused, match="3 a day"):
+        invite("dora@example.com", "ana")
+    shop.passes(days=1)
+    invite("dora@example.com", "ana")
+    assert len({event.customer for event in shop.desk.facts.rows if isinstance(event.fact, FriendInvited)}) == 3
 
 
 PARTS = st.lists(st.integers(1, 6_000), min_size=1, max_size=5)
