@@ -36,7 +36,7 @@ Kind = Literal[
 class Move(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
     """What counts for tiers: known from local day `day` on, counted until `accrued` leaves the window (ordinal days).
 
-    Qualifying points, money spent in minor units of the programme's currency, orders.
+    Qualifying points, money spent in minor units of the programme's currency, orders, friends brought.
     """
 
     day: int
@@ -44,6 +44,7 @@ class Move(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
     points: int
     spent: int = 0
     orders: int = 0
+    friends: int = 0
 
 
 class Use(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -12,7 +12,12 @@ from services.loyalty import terms
 from services.loyalty.expiry import MONTHS, MonthAndDay
 from services.loyalty.records import Move
 
-AMOUNT = {"points": attrgetter("points"), "spend": attrgetter("spent"), "orders": attrgetter("orders")}
+AMOUNT = {
+    "points": attrgetter("points"),
+    "spend": attrgetter("spent"),
+    "orders": attrgetter("orders"),
+    "referrals": attrgetter("friends"),
+}
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +33,7 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tiers from the lowest up, reached `by` qualifying points, money spent (minor units) or orders.
+    """Tiers from the lowest up, reached `by` qualifying points, money spent (minor units), orders or friends brought.
 
     These count for `window_days` (rolling), until the day `window_starts` (calendar), until the next anniversary of
     joining (29 February is `leap` in common years), or for ever (lifetime). A lost tier is kept for `grace_days`, to
@@ -37,7 +42,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     tiers: Annotated[tuple[Tier, ...], msgspec.Meta(min_length=1, max_length=20)]
-    by: Literal["points", "spend", "orders"] = "points"
+    by: Literal["points", "spend", "orders", "referrals"] = "points"
     window: Literal["rolling", "calendar", "anniversary", "lifetime"] = "rolling"
     window_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 365
     window_starts: MonthAndDay = "01-01"
@@ -118,11 +123,20 @@ def added(moves: tuple[Move, ...], *more: Move) -> tuple[Move, ...]:
         days = (move.day, move.accrued)
         held = totals.get(days)
         totals[days] = move if held is None else _sum(held, move)
-    return tuple(move for _, move in sorted(totals.items()) if move.points or move.spent or move.orders)
+    return tuple(
+        move for _, move in sorted(totals.items()) if any((move.points, move.spent, move.orders, move.friends))
+    )
 
 
 def _sum(one: Move, other: Move) -> Move:
-    return Move(one.day, one.accrued, one.points + other.points, one.spent + other.spent, one.orders + other.orders)
+    return Move(
+        one.day,
+        one.accrued,
+        one.points + other.points,
+        one.spent + other.spent,
+        one.orders + other.orders,
+        one.friends + other.friends,
+    )
 
 
 def _counts(leaves: int | None, day: int) -> bool:

@@ -29,7 +29,8 @@ class NextTier(msgspec.Struct, frozen=True):
 class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     """A member as the API tells it; points are int64, `qualifying` what counts for the tier today.
 
-    `qualifies_by` says of what: points, spend (minor units) or orders; `falls_to` what is left at `tier_until`.
+    `qualifies_by` says of what: points, spend (minor units), orders or referrals; `falls_to` is what is left at
+    `tier_until`.
     """
 
     customer: str

@@ -278,3 +278,10 @@ def test_a_changed_ladder_reaches_members_who_do_nothing() -> None:
     assert shop.member().tier == "low"
     now = standings.place(shop.member(), shop.terms, day(2026, 1, 2))
     assert (now.level, START + timedelta(days=1)) == (0, shop.now)
+
+
+def test_a_ladder_may_count_the_friends_that_a_member_brought() -> None:
+    steps = (Tier(name="low"), Tier(name="mid", threshold=2))
+    friendly = ladder(by="referrals", tiers=steps, grace_days=0)
+    moves = (Move(5, 5, 0, friends=1), Move(9, 9, 30, friends=1), Move(20, 20, 0, friends=-1))
+    assert [standing(moves, friendly, today).level for today in (8, 9, 19, 20)] == [0, 1, 1, 0]

@@ -161,8 +161,23 @@ MUTANTS = (
         "tests/loyalty/test_rewards.py::test_two_who_race_for_the_last_one[distributed]",
     ),
     Mutant(
+        "points that wait for an event are taken back once only",
+        "services/loyalty/handlers.py",
+        "context = replace(rating.context, why=GIVEN_UP)",
+        "context = replace(rating.context)",
+        "tests/loyalty/test_expiry.py"
+        "::test_points_of_an_order_that_is_never_delivered_are_taken_back_once_and_for_good",
+    ),
+    Mutant(
+        "webhooks: what was answered is not told again",
+        "services/loyalty/calling.py",
+        'return replace(call, state="sent", due=now, answered=outcome.said)',
+        "return replace(call, due=now, answered=outcome.said)",
+        "tests/loyalty/test_hooks.py::test_a_shop_hears_of_codes_by_calls_that_it_can_verify[embedded]",
+    ),
+    Mutant(
         "rewards: a code is honoured once",
-        "services/loyalty/rewards.py",
+        "services/loyalty/vouchers.py",
         'if voucher.status != "issued":',
         'if voucher.status == "lost":',
         "tests/loyalty/test_rewards.py::test_a_reward_is_claimed_used_once_and_can_be_given_back_unused[embedded]",

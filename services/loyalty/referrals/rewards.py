@@ -141,7 +141,10 @@ def settle(  # noqa: PLR0913, PLR0917 - a rule, what it pays for, and where
 
 
 def _count_friends(event: Event[ReferralFact], programme: Programme, desk: Desk) -> None:
-    key = (event.account, event.customer)
+    """Friends count for milestones and for tiers; one who is taken back counts against the day of that."""
+    key, day = (event.account, event.customer), terms.local_day(programme.zone, event.time)
+    member = enrolled(desk, *key, programme)
+    climb(member, Move(day, day, 0, friends=event.fact.friends), desk, programme)
     party = desk.party(*key)
     desk.parties[key] = replace(party, friends=party.friends + event.fact.friends)
     _settle_milestones(event, programme, desk)
