@@ -10,7 +10,7 @@ from services.notifications.engine import Change, Scene, due, keys, known_of_bot
 from services.notifications.journeys import BY_NAME, Journey, listening
 from services.notifications.ledger import withdraw
 from services.notifications.policy import lifted_by_consent
-from services.notifications.records import MessageState, Purpose, Run, RunState, Shred, Suppression
+from services.notifications.records import Contact, MessageState, Purpose, Run, RunState, Shred, Suppression
 from shared.db import new_id
 from shared.events import Event
 from shared.events.ingest import ConsentChanged, CustomerErased, CustomerMerged, OrderFact, ProfileUpdated
@@ -49,10 +49,17 @@ def update_profile(event: Event[ProfileUpdated], desk: Desk) -> None:
     before = desk.contact
     after = contacts.with_profile(before, event.fact, event.store, desk.key)
     desk.keep_contact(after)
+    _left(before, after, desk)
     if (before.zone, before.phone, before.country) != (after.zone, after.phone, after.country):
         for run in list(desk.runs_of(event.customer)):
             journey = BY_NAME[run.journey]
             desk.apply(journey, Change(run, due(journey, run)))
+
+
+def _left(before: Contact, after: Contact, desk: Desk) -> None:
+    """Close the mailbox of an address that somebody has left; whoever else wants a slot there opens it again."""
+    if before.address and before.address != after.address:
+        desk.closed.append((before.account, before.address))
 
 
 def change_consent(event: Event[ConsentChanged], desk: Desk) -> None:
@@ -80,6 +87,7 @@ def merge_contacts(event: Event[CustomerMerged], desk: Desk) -> None:
     for message in list(desk.messages_of(loser.customer)):
         desk.keep_message(replace(message, customer=event.customer))
     desk.moved.append((event.account, loser.customer, event.customer))
+    _left(loser, both, desk)
     desk.keep_contact(both)
     del desk.contacts[event.account, loser.customer]
 

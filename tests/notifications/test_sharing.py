@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from services.notifications import tables
 from services.notifications.service import notifications
-from shared.events.ingest import CustomerErased
+from shared.events.ingest import CustomerErased, CustomerMerged
 from shared.tables import TimerRow
 from shared.timers import Timers
 from shared.work import Judge
@@ -130,3 +130,21 @@ async def test_an_erased_address_leaves_no_trace_in_ledger_and_mailboxes(village
     await village_office.tell(told(CustomerErased(at=at), at))
     assert await village_office.world.rows("notifications", select(tables.mailbox.c.address)) == []
     assert await village_office.world.rows("notifications", select(tables.message.c.address)) == [("",)]
+
+
+async def test_an_address_that_everybody_left_has_no_mailbox(village_office: Office) -> None:
+    await village_office.tell(filled())
+    await village_office.passes(hours=3)
+    assert len(await _mailboxes(village_office)) == 1
+    await village_office.tell(profile(after(hours=4), email="ana@elsewhere.example"))
+    assert await _mailboxes(village_office) == []
+    await moved_in(village_office, "bea@example.com")
+    await village_office.tell(filled("cart_9", of=BEA, at=village_office.world.now))
+    await village_office.passes(hours=3)
+    assert len(await _mailboxes(village_office)) == 1
+    await village_office.tell(told(CustomerMerged(loser=BEA), village_office.world.now))
+    assert await _mailboxes(village_office) == []
+
+
+async def _mailboxes(office: Office) -> list[tuple[str]]:
+    return [(row[0],) for row in await office.world.rows("notifications", select(tables.mailbox.c.address))]
