@@ -144,7 +144,11 @@ class Relay:
         self._beaten_at = machine_seconds()
 
     async def _state(self) -> tuple[datetime, dict[str, datetime]]:
-        """T first, then what is waiting in one snapshot taken after T."""
+        """T first, then what is waiting in one snapshot taken after T.
+
+        What was stamped before T and is committed after the snapshot is not seen, and need not be: it is answered
+        after its commit, so after T, and no timer that T lets fire is due later than that answer.
+        """
         offset = self.clock.offset
         async with self.db.read() as reader:
             moment = await reader.machine_now() + offset
