@@ -66,7 +66,7 @@ lock: $(INSTALLED) ## resolve the dependencies anew, for development and for the
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url -c requirements.lock pyproject.toml -o deploy/requirements.lock
 
-up: ## the distributed mode in containers: Kafka, PostgreSQL, four services, gateway, Mailpit, Prometheus
+up: ## the distributed mode in containers: Kafka, PostgreSQL, four services, gateway, Mailpit, Prometheus, Grafana
 	docker compose up --build --detach --wait
 
 down: ## stop the containers; data stay in their volumes

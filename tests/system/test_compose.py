@@ -1,5 +1,6 @@
 """The files of the distributed mode: no secret has a default, nobody is root, and lists say what the code says."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ COMPOSE = cast("dict[str, Any]", yaml.safe_load(COMPOSE_TEXT))
 CONTAINERS = cast("dict[str, dict[str, Any]]", COMPOSE["services"])
 KNOWN = {name for settings in SETTINGS for name in settings.model_fields}
 SERVICES = ("ingest", "loyalty", "scoring", "notifications")
+NAMED = re.compile(r"querencia_\w+")
+METRICS_BY_SAMPLE = REGISTRY._names_to_collectors
 SECRET = re.compile(r"\$\{(\w*(?:PASSWORD|KEY))([^}]*)\}")
 
 
@@ -59,7 +62,7 @@ def test_all_four_services_share_one_image() -> None:
 
 def test_what_stays_up_has_a_health_check() -> None:
     lasting = {name for name, container in CONTAINERS.items() if container.get("restart") == "unless-stopped"}
-    assert lasting >= {*SERVICES, "gateway", "kafka", "postgres", "mailpit", "prometheus"}
+    assert lasting >= {*SERVICES, "gateway", "kafka", "postgres", "mailpit", "prometheus", "grafana"}
     assert all(CONTAINERS[name]["healthcheck"].get("test") for name in lasting)
 
 
@@ -123,10 +126,32 @@ def test_every_variable_of_compose_is_in_the_example() -> None:
 def test_alerts_name_metrics_that_exist() -> None:
     assert METRICS  # importing the catalogue registers it
     rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
-    asked = {name for rule in rules for name in re.findall(r"querencia_\w+", rule["expr"])}
-    known = {name for name in REGISTRY._names_to_collectors if name.startswith("querencia_")}
+    asked = {name for rule in rules for name in NAMED.findall(rule["expr"])}
+    known = {name for name in METRICS_BY_SAMPLE if name.startswith("querencia_")}
     assert asked
     assert asked <= known
+
+
+def test_the_dashboard_shows_every_metric_and_no_other() -> None:
+    panels = json.loads((ROOT / "deploy/grafana/dashboards/querencia.json").read_text())["panels"]
+    asked = {name for panel in panels for target in panel["targets"] for name in NAMED.findall(target["expr"])}
+    known = {name for name in METRICS_BY_SAMPLE if name.startswith("querencia_")}
+    assert asked <= known
+    shown = {METRICS_BY_SAMPLE[name] for name in asked}
+    assert shown == {each for name, each in METRICS_BY_SAMPLE.items() if name in known}
+    assert all(panel["title"] and panel["description"] for panel in panels)
+
+
+def test_grafana_finds_its_source_and_its_dashboards() -> None:
+    given = ROOT / "deploy/grafana/provisioning"
+    (source,) = yaml.safe_load((given / "datasources/prometheus.yml").read_text())["datasources"]
+    (provider,) = yaml.safe_load((given / "dashboards/querencia.yml").read_text())["providers"]
+    mounted = {volume.split(":")[1]: volume.split(":")[0] for volume in CONTAINERS["grafana"]["volumes"]}
+    assert list((ROOT / mounted[provider["options"]["path"]]).glob("*.json"))
+    assert mounted["/etc/grafana/provisioning"] == "./deploy/grafana/provisioning"
+    assert source["url"].split("/")[2].split(":")[0] in CONTAINERS
+    panels = json.loads((ROOT / "deploy/grafana/dashboards/querencia.json").read_text())["panels"]
+    assert {panel["datasource"]["uid"] for panel in panels} == {source["uid"]}
 
 
 @pytest.mark.parametrize(
