@@ -59,6 +59,7 @@ class Refits:
         doing = asyncio.create_task(self._done(request.account))
         while not (await asyncio.wait({doing}, timeout=RENEWED_EVERY_SECONDS))[0]:
             request = await self._renewed(request)
+        _tell(request.account, doing.result())
         async with self._db.write() as tx:
             await _bring_into_force(tx, request, doing.result())
         return 1
@@ -102,6 +103,13 @@ class Refits:
             orders = [order async for order in _counted(reader, account)]
             now = reader.now
         return Job(await asyncio.to_thread(_known, orders, now), served)
+
+
+def _tell(account: str, done: Refit) -> None:
+    """Alarm an operator of what the cards warn of, and of a model that had to be kept."""
+    warnings = {name: card["warnings"] for name, card in done.cards.items() if card.get("warnings")}
+    if warnings or done.status == Status.DEGRADED:
+        log.warning("a refit has something against it", account=account, status=done.status, warnings=warnings)
 
 
 async def _counted(reader: Reader, account: str) -> AsyncIterator[OrderRow]:

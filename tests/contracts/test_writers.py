@@ -16,6 +16,8 @@ SEVERAL = {
     ("loyalty", "program"): {"versions", "desk"},  # an account's own versions, and the first that a rating writes
     ("notifications", "mailbox"): {"loading", "desk"},  # a row to lock on, and what is known of it
     ("notifications", "shred"): {"desk", "outgoing"},  # ordered with an erasure, done when the files are gone
+    ("scoring", "member"): {"desk", "rebuilding"},  # folded, or emptied to be folded anew
+    ("scoring", "purchase"): {"desk", "rebuilding"},  # the same
     ("scoring", "refit"): {"desk", "refits"},  # asked for by a timer, done by the worker
 }
 

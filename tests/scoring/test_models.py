@@ -13,6 +13,7 @@ from scipy.stats import beta
 
 from services.scoring.models.buying import BG, MBG, BuyingModel
 from services.scoring.models.cards import MODELS, PURSE, RHYTHM, Status, fit_purse, fit_rhythm, prior_rhythm
+from services.scoring.models.fitting import climb
 from services.scoring.models.histories import Column, Histories, distinct_pairs
 from services.scoring.models.likelihood import Likelihood
 from services.scoring.models.spending import Spend
@@ -177,6 +178,34 @@ def test_one_reseller_does_not_move_the_fit() -> None:
     moved, card = fit_rhythm(MBG, with_her)
     assert card.status is Status.FITTED
     assert moved.r == pytest.approx(plain.r, rel=0.1)
+
+
+def with_one_more(customers: int, x: int, t_x: int) -> Histories:
+    everybody = some_shop(2000)
+    return Histories.of_days(
+        *(np.append(column[:customers], one) for column, one in zip(everybody, (x, t_x, 270), strict=True))
+    )
+
+
+def test_a_customer_who_leads_the_fit_is_warned_of() -> None:
+    for customers, x in ((60, 12), (300, 40), (2000, 40)):
+        (warning,) = fit_rhythm(MBG, with_one_more(customers, x, 1))[1].warnings
+        assert warning.startswith("one customer moves the fit by ")
+    assert fit_rhythm(MBG, with_one_more(2000, 5000, 269))[1].warnings == ()
+    assert fit_rhythm(MBG, Histories.of_days(*some_shop(300)))[1].warnings == ()
+
+
+def test_how_far_a_customer_moves_the_fit_is_what_leaving_her_out_does() -> None:
+    starts: list[tuple[float, ...]] = [(0.5, 0.3, 0.8, 2.0)]
+    rows = with_one_more(300, 12, 1).scaled(270.0)
+    her = int(np.argmax(rows.x))
+    others = Histories(*(np.delete(column, her) for column in (rows.x, rows.t_x, rows.age, rows.weight)))
+    fit, left = (climb(Likelihood(some, MBG.chances).value_and_gradient, RHYTHM, starts) for some in (rows, others))
+    assert fit.covariance is not None
+    moved = np.log(left.parameters) - np.log(fit.parameters)
+    truly = float(np.abs(moved / np.sqrt(np.diag(fit.covariance))).max())
+    alone = Likelihood(rows.at(her), MBG.chances).value_and_gradient(fit.parameters)[1]
+    assert fit.moved_by(alone) == pytest.approx(truly, rel=0.25)
 
 
 def test_a_shop_with_few_repeaters_gets_the_prior() -> None:

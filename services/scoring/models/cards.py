@@ -25,6 +25,8 @@ PURSE = Prior((log(4.0), log(2.5), log(0.6)), (1.0, 0.8, 1.0))
 """Of p, q - 1 and v in units of mean order value."""
 
 _RELATED = 0.3
+_LOOKED_AT = 20
+_TOO_FAR = 3.0  # standard errors
 _MOST_OF_PURSE = (5.0, 5.0, 7.0)  # a shop with a single price has no spread at all: p and q would run away
 
 
@@ -84,7 +86,17 @@ def fit_rhythm(
     r, alpha, a, b = fit.parameters
     fitted = model(r, alpha * unit, a, b)
     value = Likelihood(rows, model.chances).value_and_gradient([fitted.r, fitted.alpha, fitted.a, fitted.b])[0]
-    return fitted, _card(fit, rows.customers, rows.repeaters, value, rows.digest())
+    card = _card(fit, rows.customers, rows.repeaters, value, rows.digest())
+    return fitted, replace(card, warnings=_led(fit, likelihood))
+
+
+def _led(fit: Fit, likelihood: Likelihood) -> tuple[str, ...]:
+    """One customer must not lead the whole shop; looked for among those who bought most often."""
+    rows = likelihood.rows
+    alone = (rows.at(place) for place in np.argsort(rows.x)[-_LOOKED_AT:])
+    shifts = [fit.moved_by(Likelihood(one, likelihood.chances).value_and_gradient(fit.parameters)[1]) for one in alone]
+    furthest = max(shifts, default=0.0)
+    return (f"one customer moves the fit by {furthest:.1f} standard errors",) if furthest > _TOO_FAR else ()
 
 
 def fit_purse(spend: Spend, prior: Prior | None = PURSE) -> tuple[GammaGamma, Card]:

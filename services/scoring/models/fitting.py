@@ -44,6 +44,18 @@ class Fit:
     curvature: tuple[float, ...]
     """Eigenvalues of the Hessian in the log parameters that are not at a bound, smallest first."""
     converged: bool
+    covariance: NDArray[np.float64] | None = None
+    """Of the log parameters, by the inverse of the Hessian; none at a bound or where it is not curved."""
+
+    def moved_by(self, gradient: Column) -> float:
+        """How many standard errors the furthest parameter moves without a part of the data, by one Newton step.
+
+        `gradient` is that part's, of its log-likelihood by the parameters.
+        """
+        if self.covariance is None:
+            return 0.0
+        shift = self.covariance @ (gradient * np.array(self.parameters))
+        return float(np.abs(shift / np.sqrt(np.diag(self.covariance))).max())
 
     @property
     def sound(self) -> bool:
@@ -80,19 +92,26 @@ def _climb_from(likelihood: Objective, prior: Prior | None, start: Column, bound
     free = np.array([low < at < high for at, (low, high) in zip(found.x, bounds, strict=True)])
     slope = np.asarray(cost(found.x)[1])[free]
     flat_enough = float(np.abs(slope).max(initial=0.0)) < 1e-3 * max(1.0, abs(float(found.fun)))
+    hessian = _hessian(cost, found.x, free)
+    curvature = _curvature(hessian)
     return Fit(
         parameters=tuple(float(value) for value in np.exp(found.x)),
         gradient_norm=float(np.linalg.norm(slope)),
-        curvature=_curvature(cost, found.x, free),
+        curvature=curvature,
         converged=bool(found.success) or flat_enough,
+        covariance=np.asarray(np.linalg.inv(hessian), float) if free.all() and curvature[0] > _FLAT else None,
     )
 
 
-def _curvature(cost: Objective, logs: Column, free: NDArray[np.bool], step: float = 1e-4) -> tuple[float, ...]:
+def _hessian(cost: Objective, logs: Column, free: NDArray[np.bool], step: float = 1e-4) -> NDArray[np.float64]:
     """In the directions that are not held back by a bound."""
     axes = np.eye(len(logs))[free]
     columns = [(cost(logs + step * axis)[1] - cost(logs - step * axis)[1])[free] / (2 * step) for axis in axes]
     hessian = np.array(columns)
-    if not len(axes) or not np.isfinite(hessian).all():
+    return np.asarray((hessian + hessian.T) / 2)
+
+
+def _curvature(hessian: NDArray[np.float64]) -> tuple[float, ...]:
+    if not hessian.size or not np.isfinite(hessian).all():
         return (float("-inf"),)
-    return tuple(float(value) for value in np.linalg.eigvalsh((hessian + hessian.T) / 2))
+    return tuple(float(value) for value in np.linalg.eigvalsh(hessian))

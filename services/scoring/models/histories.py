@@ -74,6 +74,11 @@ class Histories:
         cap = max(_LEAST_CAP, _TAIL_ROOM * float(tail))
         return type(self)(np.minimum(self.x, cap), self.t_x, self.age, self.weight)
 
+    def at(self, place: int) -> Self:
+        """One customer of a row."""
+        one = slice(place, place + 1)
+        return type(self)(self.x[one], self.t_x[one], self.age[one], np.ones(1))
+
     def scaled(self, unit: float) -> Self:
         """The same with times measured in this many of the old unit."""
         return type(self)(self.x, self.t_x / unit, self.age / unit, self.weight)
