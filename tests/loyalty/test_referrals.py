@@ -16,7 +16,7 @@ from shared.errors import Refused
 from shared.events.ingest import CustomerErased, OrderStatus, ProfileUpdated
 from shared.events.loyalty import FriendInvited, PointsEarned, PointsReversed, ReferralRejected
 from tests.loyalty.friends import FIRST, Circle, terms, with_friends
-from tests.loyalty.shop import DAY, START, line, order
+from tests.loyalty.shop import DAY, START, STATES, a_life, line, order
 
 NOBODY = Known()
 
@@ -289,6 +289,21 @@ def test_in_whatever_order_friends_buy_and_give_back_the_same_is_paid(bought: li
     kept = 3 - len(set(back))
     assert points(shop, "ana") == (500 * kept + 70 * (kept >= 2), 0)
     assert sum(points(shop, name)[0] for name in bought) == 300 * kept
+
+
+@given(st.lists(STATES, min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_an_orders_revisions_in_any_order_and_number_pay_both_sides_the_same(states: list[Any], chance: Any) -> None:
+    life = a_life("1", states)
+    again = life + chance.sample(life, chance.randint(0, len(life)))
+    chance.shuffle(again)
+    ends = []
+    for told in (life, again):
+        shop = Circle(with_friends(milestones=(Milestone(friends=1, points=70),)))
+        shop.clicks(shop.code())
+        for revision in told:
+            shop.buys(revision)
+        ends.append([(sum(points(shop, name)), shop.member(name).debt) for name in ("ana", "bea")])
+    assert ends[0] == ends[1]
 
 
 WORDS = st.lists(st.sampled_from(["email", "mailbox", "phone", "device", "address", "card", "ip"]), unique=True)

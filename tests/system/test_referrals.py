@@ -84,6 +84,7 @@ async def test_a_friend_by_a_link_pays_both_and_the_refund_takes_all_back(counte
     await counter.world.settle()
     assert (await wallet(counter, "ana"), await wallet(counter, "bea")) == ((0, 25), (0, 20))
     assert (await counter.world.verify()).faults == []
+    assert await counter.world.runtime.verify_deep() == []
 
 
 async def test_what_is_doubtful_waits_for_the_shop_and_the_shopper_reads_nothing_of_it(counter: Trader) -> None:
