@@ -164,3 +164,36 @@ async def test_a_friend_is_invited_once_and_its_order_is_told_to_whoever_brought
     subjects = ["You have reached silver at Casa Querencia", "500 points for bringing a friend to Casa Querencia"]
     assert mails(counter)[1:] == [("ana@example.com", subject) for subject in subjects]
     assert (await counter.world.verify()).faults == []
+
+
+async def test_merges_and_erasure_of_either_side_find_what_belongs_to_whom(counter: Trader) -> None:
+    async def id_of(who: str) -> str:
+        return str((await counter.asks(f"/v1/customers/{counter.name_of(who)}"))["id"])
+
+    code = (await counter.asks("/v1/members/me/referral", by=await counter.token_of("ana")))["code"]
+    for friend in ("bea", "cleo"):
+        await counter.tells("browse", customer=person(friend), name="referral_clicked", properties={"code": code})
+        await counter.sells(friend)
+    await counter.world.settle()
+    assert await wallet(counter, "ana") == (25 + 1_050, 0)
+    merged = await counter.calls(f"/v1/customers/{await id_of('old')}/merge", {"other": await id_of("ana")})
+    assert merged.status_code == 200, merged.text
+    await counter.world.settle()
+    assert await wallet(counter, "ana") == (50 + 1_050, 0)
+    standing = await counter.asks(f"/v1/members/{counter.name_of('old')}/referral")
+    assert (standing["came"], standing["bought"], standing["points"]) == (2, 2, 1_050)
+    await counter.tells("refund", order_id="3", refund_id="r-3")
+    await counter.world.passes(days=15)
+    same = await counter.calls(f"/v1/customers/{await id_of('cleo')}/merge", {"other": await id_of("ana")})
+    assert same.status_code == 200, same.text
+    await counter.world.settle()
+    [rejected] = (await counter.asks("/v1/referrals", status="rejected"))["data"]
+    assert rejected["reasons"] == ["same_customer"]
+    await counter.calls(f"/v1/customers/{await id_of('ana')}/erase", None)
+    await counter.world.settle()
+    await counter.tells("browse", customer=person("dora"), name="referral_clicked", properties={"code": code})
+    await counter.sells("dora")
+    await counter.world.settle()
+    assert await wallet(counter, "dora") == (25, 0)
+    assert (await counter.world.verify()).faults == []
+    assert await counter.world.runtime.verify_deep() == []
