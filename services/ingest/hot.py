@@ -18,6 +18,7 @@ from services.ingest.connectors import CONNECTORS, native
 from services.ingest.dialects import DIALECTS
 from services.ingest.dialects.segment import MOST_EVENT, Posted
 from services.ingest.limits import Limits
+from services.ingest.nesting import without_deep
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import Source, source_of
 from services.ingest.tables import Head
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from shared.running import Running
 
 MOST_NATIVE = 1000
+WITHIN_ARRAY = 2  # how deep an event is opened in an array
 SOURCE_KEPT_SECONDS = 2.0
 log = structlog.get_logger()
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -162,12 +164,20 @@ def _split_native(body: bytes) -> tuple[list[bytes], bool]:
     if body[:64].lstrip()[:1] != b"[":
         return [body], True
     try:
-        raws = [bytes(raw) for raw in _raws(body)]
+        raws = [bytes(raw) for raw in _items(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused("malformed", f"not a JSON array: {error}", status=400, pointer="") from error
     if not 0 < len(raws) <= MOST_NATIVE:
         raise Refused("malformed", f"a batch has 1 to {MOST_NATIVE} events", status=400, pointer="")
     return raws, False
+
+
+def _items(body: bytes) -> list[msgspec.Raw]:
+    """The items of an array, `null` for those that are nested too deep."""
+    try:
+        return _raws(body)
+    except RecursionError:
+        return _raws(without_deep(body, WITHIN_ARRAY)[0])
 
 
 def _judged(raws: list[bytes], caller: Caller, source: str) -> tuple[list[Verdict], list[UUID], list[bytes]]:

@@ -168,6 +168,28 @@ async def test_one_bad_message_of_a_segment_batch_leaves_the_others(world: World
     assert (await world.post("/v1/batch", {"batch": []}, headers=shop.server)).status_code == 400
 
 
+DEEP = b"[" * 3000 + b"]" * 3000
+
+
+async def test_an_event_that_is_nested_too_deep_takes_no_others_along(world: World, shop: Shop) -> None:
+    event = {"specversion": "1.0", "source": "s", "type": "customer", "data": {"customer": {"id": "7"}}}
+    good = [json.dumps({**event, "id": f"[{number}\\]"}).encode() for number in range(2)]
+    native = b"[" + b",".join([good[0], b'{"id":"deep","data":' + DEEP + b"}", good[1]]) + b"]"
+    told = (await world.http.post("/v1/events", content=native, headers=shop.server)).json()["verdicts"]
+    assert [each["verdict"] for each in told] == ["accepted", "rejected", "accepted"]
+    track = b'{"type":"track","event":"Signed Up","userId":"7"}'
+    batch = b'{"batch":[' + track + b',{"type":"track","properties":{"a":' + DEEP + b"}}]}"
+    assert (await world.http.post("/v1/batch", content=batch, headers=shop.server)).status_code == 200
+    assert await verdicts(world) == [("translated", "")] * 3 + [("quarantined", "too_deep")]
+    raws = await world.rows("ingest", select(tables.delivery.c.raw).where(tables.delivery.c.verdict == "quarantined"))
+    assert raws == [(b'{"type":"track","properties":{"a":' + DEEP + b"}}",)]
+    for whole in (b'{"batch":[' + track + b',{"a":NaN}]}', b'{"batch":[' + b"[" * 60_000, b"[" * 60_000):
+        assert (await world.http.post("/v1/batch", content=whole, headers=shop.server)).status_code == 400
+    verdict = await world.verify()
+    assert verdict.balanced, verdict.faults
+    assert verdict.books["ingest"]["counters"]["deliveries:rejected"] == 1
+
+
 async def answered(response: httpx.Response, status: int) -> Any:
     """The body of an answer that must have a status."""
     assert response.status_code == status, response.text

@@ -11,9 +11,11 @@ from services.ingest.connectors.base import anonymous_key, customer_key, decode,
 from services.ingest.dialects import segment_commerce
 from services.ingest.dialects import segment_payloads as payloads
 from services.ingest.moments import clamp, moment, zone_flags
+from services.ingest.nesting import without_deep
 from shared.errors import Refused
 
 MOST_EVENT = 1024 * 1024
+WITHIN_BATCH = 3  # how deep a message is opened in a batch
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 _message = msgspec.json.Decoder(payloads.Message)
 _batch = msgspec.json.Decoder(payloads.Batch)
@@ -40,10 +42,10 @@ class Segment:
         """The messages of a body posted to `/v1/{call}`; raises Refused (400) for an empty or malformed one."""
         if call != "batch":
             return _posted(decode(body, _shape), [body])
-        posted = decode(body, _batch)
-        if not posted.batch:
+        posted, raws = _messages(body)
+        if not raws:
             raise Refused("empty_batch", "the batch holds no message", status=400, pointer="/batch")
-        return _posted(posted, [bytes(raw) for raw in posted.batch])
+        return _posted(posted, raws)
 
     def translate(self, said: Said) -> list[AnyClaim]:
         """The claims of one message; raises Refused with a reason for what never can be understood."""
@@ -56,6 +58,20 @@ class Segment:
             raise Refused("missing_id", "neither userId nor anonymousId", pointer="/userId")
         at, flags = _when(said, message)
         return flagged(_claims(said, message, kind, keys, at), flags)
+
+
+def _messages(body: bytes) -> tuple[payloads.Batch, list[bytes]]:
+    """What a batch says, and its messages, those nested too deep for the decoder too; raises Refused."""
+    deep: list[bytes] = []
+    try:
+        posted = decode(body, _batch)
+    except Refused as refused:
+        if refused.code != "too_deep":
+            raise
+        shallow, deep = without_deep(body, WITHIN_BATCH)
+        posted = decode(shallow, _batch)
+    raws = [bytes(raw) for raw in posted.batch]
+    return posted, [deep.pop() if deep and raw == b"null" else raw for raw in raws]
 
 
 def _posted(shape: payloads.Shape, given: list[bytes]) -> Posted:
