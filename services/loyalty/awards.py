@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from services.loyalty import awarding, caps, ledger, schedule, standings, terms
+from services.loyalty import awarding, caps, earning, ledger, schedule, standings, terms
 from services.loyalty.desk import Desk
 from services.loyalty.handlers import climb, enrolled, judge_tier
 from services.loyalty.ledger import Cause
@@ -14,7 +14,7 @@ from services.loyalty.records import AVAILABLE, PENDING, Award, Context, Lot, Me
 from services.loyalty.rules import DateRule, FactRule
 from shared.db import new_id
 from shared.events import Event, Lane
-from shared.events.ingest import ProfileUpdated
+from shared.events.ingest import ActivityReported, ProfileUpdated
 from shared.events.loyalty import PointsEarned
 from shared.events.scoring import SegmentEntered, SegmentLeft
 from shared.workset import Due
@@ -27,6 +27,8 @@ def reward_fact(event: Event[Any], desk: Desk) -> None:
     programme = desk.programmes(event.account, event.store).at(desk.now)
     if isinstance(event.fact, ProfileUpdated):
         _learn_birthday(event, desk, programme)
+    if isinstance(event.fact, ActivityReported):
+        _end_waiting(event, desk, programme)
     if event.lane is Lane.HISTORY or event.time < programme.start:
         return
     groups = set[str]()
@@ -36,6 +38,15 @@ def reward_fact(event: Event[Any], desk: Desk) -> None:
         points = 0 if rule.group in groups or rule.failed(context) else rule.earns(event.fact, context)
         if points and pay(rule, points, rule.key(event), event.time, programme, desk) and rule.group:
             groups.add(rule.group)
+
+
+def _end_waiting(event: Event[ActivityReported], desk: Desk, programme: Programme) -> None:
+    """An order's points mature from now on where this is what they waited for."""
+    lot = desk.lots.get((event.account, earning.lot_id(event.fact.reference)))
+    if lot is not None and lot.customer == event.customer and lot.awaits.casefold() == event.fact.name.casefold():
+        begun = earning.maturing(lot, event.time, programme)
+        desk.put_lot(begun)
+        schedule.sooner(desk, desk.members[event.account, event.customer], (begun,), programme)
 
 
 def reward_date(due: Due, desk: Desk) -> None:

@@ -76,8 +76,9 @@ def used(member: Member, rating: Rating, programme: Programme) -> Member:
 
 def happened(order: Order, awaited: str) -> datetime | None:
     """When what an order's points await happened to it; None while it has not."""
-    delivered = order.delivered_at
-    return delivered if awaited == "delivered" else order.fulfilled_at or delivered
+    if awaited == "fulfilled":
+        return order.fulfilled_at or order.delivered_at
+    return order.delivered_at if awaited == "delivered" else None
 
 
 def lot_of(member: Member, order: Order, rating: Rating, programme: Programme, now: datetime) -> Lot:

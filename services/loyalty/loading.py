@@ -18,7 +18,7 @@ from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from services.loyalty.versions import versions_for
 from shared.db import Query, Tx
 from shared.events import Event
-from shared.events.ingest import CustomerMerged, Order, OrderFact, OrderStatus
+from shared.events.ingest import ActivityReported, CustomerMerged, Order, OrderFact, OrderStatus
 from shared.events.loyalty import RewardClaimed, RewardLow, RewardReturned, RewardUsed
 from shared.tables import attach
 from shared.work import survivors
@@ -133,7 +133,7 @@ async def _load_owners(tx: Tx, desk: Desk, owners: set[Key]) -> None:
 async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]) -> None:
     """The lots that may change: those of orders rated before, and all open ones of whoever may lose or spend points."""
     rated = list(desk.ratings.values())
-    own = {(rating.account, lot_id(rating.order_id)) for rating in rated}
+    own = {(rating.account, lot_id(rating.order_id)) for rating in rated} | _awaited(work)
     for lot in await tx.fetch_by_keys(tables.lot, own, Lot):
         desk.loaded_lot(lot)
     owners = (
@@ -257,6 +257,12 @@ def _about_hook(item: Work) -> TypeGuard[Command]:
 
 def _orders(work: Sequence[Work]) -> set[Key]:
     return {(item.account, item.fact.order.id) for item in _order_facts(work)}
+
+
+def _awaited(work: Sequence[Work]) -> set[Key]:
+    """The lots of orders that activities are about: their points may have waited for these."""
+    told = [item for item in work if isinstance(item, Event) and isinstance(item.fact, ActivityReported)]
+    return {(item.account, lot_id(item.fact.reference)) for item in told if item.fact.reference.startswith("ord_")}
 
 
 def _kept(desk: Desk, work: Sequence[Work]) -> set[Key]:

@@ -11,7 +11,7 @@ from services.loyalty.expiry import Expiry
 from services.loyalty.memberships import Membership
 from services.loyalty.payment import Payment
 from services.loyalty.referring import Referrals
-from services.loyalty.rules import AnyRule, Cap
+from services.loyalty.rules import AnyRule, Cap, Word
 from services.loyalty.rules.spend import Spend
 from services.loyalty.tiers import Ladder, Tier
 
@@ -57,7 +57,8 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     balance becomes debt (`allow_negative`), is forgiven (`clamp`) or comes out of pending points first. `cap` limits
     what one member earns by all rules together, `budget` what all members do. Points that come back after their expiry
     live on for `reinstate_days` from it. `expiry` says how points expire where `expiry_months` after they came will
-    not do. With `pending_until` an order's points are pending until that has happened to it, and `pending_days` more;
+    not do. With `pending_until` an order's points are pending until that has happened to it (fulfilled,
+    delivered, or an activity of this name whose reference is our id of the order), and `pending_days` more;
     if it has not happened `cancel_days` after it was paid they are taken back. `redeemed_percent` of all points are
     expected to be spent (None: as many as of those whose fate is known).
     """
@@ -81,7 +82,7 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     payment: Payment | None = None
     reinstate_days: Days = 0
     expiry: Expiry | None = None
-    pending_until: Literal["", "fulfilled", "delivered"] = ""
+    pending_until: Word = ""
     cancel_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 90
     transfer: Transfer | None = None
     referrals: Referrals | None = None

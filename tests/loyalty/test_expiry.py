@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.loyalty import redemptions
 from services.loyalty.expiry import Expiry
-from shared.events.ingest import OrderStatus
+from shared.events.ingest import ActivityReported, OrderStatus
 from shared.events.loyalty import OrderRated, PointsExpired, PointsExpiring
 from tests.loyalty.shop import DAY, START, Shop, line, order, programme
 
@@ -141,6 +141,21 @@ def test_a_refund_takes_waiting_points_first_and_nothing_wakes_up_afterwards() -
     shop.tell(order("1", line(10_000, refunded=10_000), revision=3, status=OrderStatus.REFUNDED))
     shop.passes(90)
     assert (shop.member().pending, shop.member().available) == (0, 0)
+
+
+def test_points_may_wait_for_an_event_of_the_shops_own_about_their_order() -> None:
+    shop = Shop(programme(pending_until="Return window closed", pending_days=0, cancel_days=60))
+    for number in ("1", "2"):
+        shop.tell(order(number, line(10_000), delivered_at=START))
+    shop.hears(ActivityReported(name="return window closed", reference="ord_1"), "eva")
+    shop.hears(ActivityReported(name="something else", reference="ord_1"))
+    shop.passes(1)
+    assert (shop.member().pending, shop.member().available) == (200, 0)
+    shop.hears(ActivityReported(name="return window closed", reference="ord_1"))
+    shop.passes(1)
+    assert (shop.member().pending, shop.member().available) == (100, 100)
+    shop.passes(60)
+    assert (shop.member().pending, shop.member().available) == (0, 100)
 
 
 def test_an_order_that_is_delivered_already_waits_for_nothing() -> None:

@@ -254,3 +254,13 @@ def test_the_demos_programme_and_rewards_are_ones_a_shop_would_recognise_in_thre
     assert all(set(reward.texts) == set(words.LANGUAGES) for reward in read)
     tiers = {tier.name for tier in programme.ladder.tiers}
     assert {name for reward in read for name in (*reward.tiers, *reward.prices)} <= tiers
+
+
+async def test_points_that_wait_for_an_event_about_their_order_come_with_it(till: Till) -> None:
+    await adopted(till, rules=[{"rule": "spend"}], pending_until="window_closed", pending_days=0)
+    await till.hears(bought(10_000, at=till.world.now))
+    assert (await till.member())["pending"] == 100
+    await till.hears(an_event(ActivityReported(name="window_closed", reference="ord_1"), at=till.world.now))
+    await till.world.passes(minutes=2)
+    assert (await till.member())["available"] == 100
+    assert await till.books() == []

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Union
 
-from services.loyalty.rules.base import Base, Cap, DateRule, FactRule, LineFilter, OrderRule, Rule
+from services.loyalty.rules.base import Base, Cap, DateRule, FactRule, LineFilter, OrderRule, Rule, Word
 from services.loyalty.rules.first_order import FirstOrder
 
 FILES = (
@@ -31,4 +31,16 @@ if TYPE_CHECKING:
 else:
     AnyRule = Union[RULES]  # noqa: UP007 - a union made of a list, so that a new rule is one line
 
-__all__ = ["RULES", "AnyRule", "Base", "Cap", "DateRule", "FactRule", "FirstOrder", "LineFilter", "OrderRule", "Rule"]
+__all__ = [
+    "RULES",
+    "AnyRule",
+    "Base",
+    "Cap",
+    "DateRule",
+    "FactRule",
+    "FirstOrder",
+    "LineFilter",
+    "OrderRule",
+    "Rule",
+    "Word",
+]
