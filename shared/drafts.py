@@ -47,6 +47,11 @@ class Keyed(Generic[K, V]):
         self.draft[key] = _GONE
         self._deletes = True
 
+    @property
+    def empty(self) -> bool:
+        """Whether no row was ever taken in or put in."""
+        return not (self._loaded or self.draft)
+
     def values(self) -> Iterator[V]:
         """Every row there is now."""
         for key in {**self._loaded, **self.draft}:

@@ -1,6 +1,5 @@
 """What a batch of deliveries has on its desk: persons and their names, orders, carts, read and written by the set."""
 
-import hashlib
 import hmac
 from collections.abc import Iterable
 from datetime import datetime
@@ -147,6 +146,8 @@ class IngestDesk(WorkSet):
 
     def suppressed(self, keys: Iterable[Key], at: datetime) -> bool:
         """Whether any of the names was erased at or after `at`."""
+        if self.suppressions.empty:
+            return False
         for key in keys:
             found = self.suppressions.get((self.work.account, self.digest(key)))
             if found is not None and at <= found.at:
@@ -239,4 +240,4 @@ class IngestDesk(WorkSet):
 
 def digest_of(secret: bytes, key: Key) -> bytes:
     """HMAC-SHA256 of a name under an account's own key."""
-    return hmac.new(secret, f"{key.kind}|{key.store}|{key.value}".encode(), hashlib.sha256).digest()
+    return hmac.digest(secret, f"{key.kind}|{key.store}|{key.value}".encode(), "sha256")

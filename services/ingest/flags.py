@@ -24,6 +24,12 @@ def has_twin_keys(raw: bytes) -> bool:
 
 
 def _keys(value: Any) -> int:
-    if type(value) is dict:
-        return len(value) + sum(_keys(inner) for inner in value.values() if type(inner) in {dict, list})
-    return sum(_keys(inner) for inner in value if type(inner) in {dict, list}) if type(value) is list else 0
+    kind, found = type(value), 0
+    if kind is dict:
+        found, value = len(value), value.values()
+    elif kind is not list:
+        return 0
+    for inner in value:
+        if type(inner) is dict or type(inner) is list:
+            found += _keys(inner)
+    return found

@@ -1,9 +1,12 @@
 """Ids of ours that follow from a store's own: the same order or cart gets the same id, whoever tells of it first."""
 
+from functools import lru_cache
+
 from shared.events.base import NAMESPACE
 from shared.uids import uid_within
 
 
+@lru_cache(maxsize=4096)
 def order_id(account: str, store: str, external_id: str) -> str:
     """Our id of a store's order."""
     return f"ord_{uid_within(NAMESPACE, f'order|{account}|{store}|{external_id}').hex}"

@@ -22,6 +22,8 @@ def net_of(line: Line) -> Line:
 
 def spread(lines: Sequence[Line], *, discount: int = 0, tax: int = 0) -> list[Line]:
     """Lines with an order-level discount and tax spread over them by what they cost, by largest remainder."""
+    if not discount and not tax:
+        return list(lines)
     after = [max(line.gross - line.discount, 0) for line in lines]
     off = allocate(min(discount, sum(after)), after)
     taxed = allocate(tax, [cost - less for cost, less in zip(after, off, strict=True)])
