@@ -12,7 +12,7 @@ from services.scoring.models.cards import Card, Status, fit_rhythm
 from services.scoring.models.histories import Histories
 from services.scoring.models.ledger import Ledger
 from services.scoring.models.lessons import Lesson, School
-from services.scoring.models.worth import fit_worth
+from services.scoring.models.worth import fit_bins, fit_worth
 from services.scoring.scores import FAR, HORIZONS, Cuts, Served
 
 _QUINTILES = (0.2, 0.4, 0.6, 0.8)
@@ -79,6 +79,7 @@ def refit(known: Known, before: Served) -> Refit:
         cuts=_cuts(shop),
         corrections=corrections if mbg[1].sound else before.corrections,
         units=_units(shop) if mbg[1].sound else before.units,
+        bins=_bins(shop, worths),
         plain=_plain(shop, bg) if mbg[1].sound else before.plain,
     )
     cards = {fitted.name: _of(fitted, card) for fitted, card in (mbg, bg)}
@@ -126,6 +127,17 @@ def _purses(shop: Shop, before: Served) -> tuple[dict[str, tuple[float, float, f
         if cards[currency].sound:
             purses[currency] = (fitted.p, fitted.q, fitted.v)
     return purses, cards
+
+
+def _bins(shop: Shop, cards: dict[str, Card]) -> dict[str, tuple[tuple[int, float, float, float], ...]]:
+    """Of the currencies whose card warns that order value goes with frequency."""
+    warned = {currency: shop.ledger.spells[currency] for currency, card in cards.items() if card.warnings}
+    fitted = {currency: fit_bins(spells, shop.today) for currency, spells in warned.items()}
+    return {
+        currency: tuple((least, one.p, one.q, one.v) for least, one in some)
+        for currency, some in fitted.items()
+        if some
+    }
 
 
 def _units(shop: Shop) -> dict[str, float]:

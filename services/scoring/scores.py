@@ -65,6 +65,8 @@ class Served(msgspec.Struct, frozen=True, dict=True):
     corrections: tuple[Correction, ...] = ()
     units: dict[str, float] = {}
     """What is paid on a day, in the mean, by currency; minor units."""
+    bins: dict[str, tuple[tuple[int, float, float, float], ...]] = {}
+    """By currency, where order value goes with frequency: days of paying from which p, q, v hold instead."""
     plain: tuple[float, ...] = ()
     """BG/NBD's parameters, whose risk is served within horizons for which nothing was learned."""
 
@@ -96,8 +98,12 @@ class Served(msgspec.Struct, frozen=True, dict=True):
                 wealth += purse.total / units[purse.currency]
         return History(habit.repeats, last - first, max(today, last) - first, wealth)
 
-    def spending(self, currency: str) -> GammaGamma | None:
-        """The order values in a currency; None when nothing was ever paid in it."""
+    def spending(self, currency: str, days: int = 0) -> GammaGamma | None:
+        """The order values in a currency of who paid on so many days; None when nothing was ever paid in it."""
+        if currency in self.bins:
+            for least, *found in reversed(self.bins[currency]):
+                if least <= days:
+                    return GammaGamma(*found)
         return self._spending.get(currency)
 
 
@@ -164,7 +170,7 @@ def score(habit: Habit, served: Served, today: int, terms: Terms = _TERMS) -> Sc
     if not habit.occasions:
         return None
     purse, history, forecast = habit.purse, served.history(habit, today), served.forecast
-    purses = served.spending(habit.currency) or _own_purse(purse)
+    purses = served.spending(habit.currency, purse.days) or _own_purse(purse)
     value = purses.expected_value(purse.days, purse.total) if purses else None
     seen = forecast.outlook(history, HORIZONS, terms.horizon, terms.rate)
     near, risk, late = seen.risks

@@ -155,6 +155,27 @@ def test_a_shop_where_regulars_spend_more_is_warned_of() -> None:
     assert warning.startswith("order value goes with frequency")
 
 
+def test_where_regulars_spend_more_order_values_are_fitted_by_frequency() -> None:
+    dice = np.random.default_rng(4)
+    occasions = np.repeat([1, 2, 5], 300)
+    customer = np.repeat(np.arange(900), occasions)
+    day = TODAY - 200 + np.concatenate([20 * np.arange(many) for many in occasions])
+    each = {1: 1000, 2: 3000, 5: 9000}
+    value = [round(each[occasions[who]] * dice.gamma(6.0, 1 / 6.0)) + 1 for who in customer]
+    known = Known([TODAY] * 900, customer.tolist(), day.tolist(), value, ["EUR"] * len(value))
+    served = refit(known, Served()).served
+    assert [least for least, *_ in served.bins["EUR"]] == [1, 2, 4]
+    for many, mean in each.items():
+        habit = fold(a_purchase(-200 + 20 * at, value=mean) for at in range(many))
+        scores = score(habit, served, TODAY)
+        assert scores is not None
+        assert scores.order_value == pytest.approx(mean, rel=0.05)
+    plain = score(habit_of(-100, value=1000), msgspec.structs.replace(served, bins={}), TODAY)
+    assert plain is not None
+    assert (plain.order_value or 0) > 1100
+    assert refit(once(60), Served()).served.bins == {}
+
+
 def test_a_day_is_the_shops_own_when_clocks_change() -> None:
     spring = datetime(2026, 3, 29, 0, 30, tzinfo=ZoneInfo("Europe/Madrid"))
     moments = [spring.astimezone(UTC) + timedelta(hours=hours) for hours in (0, 10, 22)]

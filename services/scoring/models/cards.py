@@ -25,7 +25,7 @@ PURSE = Prior((log(4.0), log(2.5), log(0.6)), (1.0, 0.8, 1.0))
 """Of p, q - 1 and v in units of mean order value."""
 
 _RELATED = 0.3
-_LOOKED_AT = 20
+_LOOKED_AT = 2
 _TOO_FAR = 3.0  # standard errors
 _MOST_OF_PURSE = (5.0, 5.0, 7.0)  # a shop with a single price has no spread at all: p and q would run away
 
@@ -91,9 +91,12 @@ def fit_rhythm(
 
 
 def _led(fit: Fit, likelihood: Likelihood) -> tuple[str, ...]:
-    """One customer must not lead the whole shop; looked for among those who bought most often."""
+    """One customer must not lead the whole shop; looked for where most was bought or silence came most abruptly."""
     rows = likelihood.rows
-    alone = (rows.at(place) for place in np.argsort(rows.x)[-_LOOKED_AT:])
+    abrupt = rows.x * (rows.age - rows.t_x) / (fit.parameters[1] + rows.t_x)
+    last = max(len(rows.x) - _LOOKED_AT, 0)
+    places = np.unique([np.argpartition(column, last)[last:] for column in (rows.x, abrupt)])
+    alone = (rows.at(int(place)) for place in places)
     shifts = [fit.moved_by(Likelihood(one, likelihood.chances).value_and_gradient(fit.parameters)[1]) for one in alone]
     furthest = max(shifts, default=0.0)
     return (f"one customer moves the fit by {furthest:.1f} standard errors",) if furthest > _TOO_FAR else ()

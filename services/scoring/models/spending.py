@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, psi
 
 from services.scoring.models.histories import Column
@@ -63,8 +63,11 @@ class Spend:
 
     def positive(self) -> "Spend":
         """The same without those who paid nothing, about whom the model has nothing to say."""
-        paid = self.mean > 0
-        return Spend(self.orders[paid], self.mean[paid], None if self.logs is None else self.logs[paid])
+        return self.chosen(self.mean > 0)
+
+    def chosen(self, rows: NDArray[np.bool]) -> "Spend":
+        """Some of the customers."""
+        return Spend(self.orders[rows], self.mean[rows], None if self.logs is None else self.logs[rows])
 
     def winsorised(self) -> "Spend":
         """The same with means cut off at three times their 99th percentile."""

@@ -1,5 +1,7 @@
 """How far a customer's own order values may be trusted, learned from what those who came back paid."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 
@@ -9,6 +11,7 @@ from services.scoring.models.ledger import Spells
 from services.scoring.models.spending import GammaGamma, Spend
 
 LEAST_RETURNERS = 200
+_BINS, _LEAST_IN_BIN = (1, 2, 4, 8), 50
 _ROOM = np.log(8.0)
 
 
@@ -17,6 +20,23 @@ def fit_worth(spells: Spells, today: int, horizon: int) -> tuple[GammaGamma, Car
     model, card = fit_purse(spells.spend(today)[1])
     doubt = _doubt(spells, today - horizon, today) if horizon else None
     return (model if doubt is None or not card.sound else model.doubting(doubt)), card
+
+
+def fit_bins(spells: Spells, today: int) -> list[tuple[int, GammaGamma]]:
+    """Order values by how often somebody paid, for a shop where regulars spend more or less than others.
+
+    Each with the days of paying from which it holds; none for a bin with too few customers or an unsound fit.
+    """
+    spend = spells.spend(today)[1]
+    found = []
+    for least, most in pairwise((*_BINS, np.inf)):
+        rows = (spend.orders >= least) & (spend.orders < most)
+        if int(rows.sum()) < _LEAST_IN_BIN:
+            continue
+        model, card = fit_purse(spend.chosen(rows))
+        if card.sound:
+            found.append((int(least), model))
+    return found
 
 
 def _doubt(spells: Spells, origin: int, today: int) -> float | None:
