@@ -513,4 +513,27 @@ MUTANTS = (
         "return own is not False",
         "tests/notifications/test_friends.py::test_nobody_who_is_known_or_was_erased_is_invited",
     ),
+    Mutant(
+        "erasure: what waits to be taken in when its shop is forgotten does not come back",
+        "services/ingest/taking.py",
+        "    if _redacted(delivery, desk):\n",
+        "    if not desk:\n",
+        "tests/ingest/test_leaving.py"
+        "::test_what_waits_to_be_taken_in_when_its_shop_is_forgotten_is_forgotten_too[embedded]",
+    ),
+    Mutant(
+        "batches: an event that is nested too deep takes no others along",
+        "services/ingest/dialects/segment.py",
+        '        if refused.code != "too_deep":\n',
+        "        if refused:\n",
+        "tests/ingest/test_http.py::test_an_event_that_is_nested_too_deep_takes_no_others_along[embedded]",
+    ),
+    Mutant(
+        "mail: a message goes out by the channel it names",
+        "services/notifications/outgoing.py",
+        "return await self._channels[handed.message.channel].send(letter)",
+        'return await self._channels["email"].send(letter)',
+        "tests/notifications/test_delivery.py"
+        "::test_a_message_goes_out_by_its_own_channel_and_is_forgotten_there[embedded]",
+    ),
 )
