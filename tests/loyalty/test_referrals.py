@@ -216,6 +216,15 @@ def test_when_the_referrer_is_merged_away_refunds_find_the_survivor() -> None:
     assert shop.desk.referral_codes["acc_1", code].customer == "cus_otto"
 
 
+def test_an_order_that_turns_out_to_be_somebody_elses_counts_for_whoever_brought_that_one() -> None:
+    shop = Circle()
+    brought(shop, "bea")
+    shop.clicks(shop.code("otto"), "cleo")
+    shop.buys(order("bea", line(5_000), revision=2), "cleo")
+    assert (points(shop, "ana"), points(shop, "bea")) == ((0, 0), (0, 0))
+    assert (points(shop, "otto"), points(shop, "cleo")) == ((500, 0), (300, 0))
+
+
 def test_who_was_a_customer_by_another_name_was_not_brought() -> None:
     shop = Circle()
     shop.buys(order("old", line(5_000)), "beatrice")

@@ -18,7 +18,7 @@ from shared.events.ingest import OrderFact, ProfileUpdated, ReferralClicked
 
 
 def note_touch(event: Event[ReferralClicked], desk: Desk) -> None:
-    """Note by whose code a visitor came; members who try their own leave a print of their device only."""
+    """Note by whose code a visitor came; of customers, and members who try their own, only the device is noted."""
     programme, terms = _terms(event.account, event.store, desk)
     if terms is None:
         return
@@ -26,7 +26,8 @@ def note_touch(event: Event[ReferralClicked], desk: Desk) -> None:
     if fact.device:
         party = _with_prints(party, [prints.print_of(event.account, "device", fact.device)])
     code = desk.referral_codes.get((event.account, key_of(fact.code)))
-    if code is not None and code.customer != event.customer:
+    customer = bool(desk.members[event.account, event.customer].first_order)
+    if code is not None and code.customer != event.customer and not customer:
         touch = Touch(event.time, code.key, fact.typed)
         party = replace(party, known=attribution.touched(party.known, touch))
     if party != desk.party(event.account, event.customer):

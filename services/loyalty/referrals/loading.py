@@ -11,6 +11,7 @@ from services.loyalty.desk import Desk, Key
 from services.loyalty.records import Award, Entry, Lot
 from services.loyalty.referral_records import Invitation, Party, Referral, ReferralCode
 from services.loyalty.referrals import rewards
+from services.loyalty.referrals.cases import standing
 from services.loyalty.referrals.judgement import ids_of
 from shared.db import Query, Tx
 from shared.events import Event
@@ -77,7 +78,8 @@ async def _load_parties(tx: Tx, desk: Desk, names: Iterable[Key]) -> None:
 
 async def _load_codes(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     """The codes that may count for somebody, those that calls name, and all codes of whoever merges or is erased."""
-    wanted = {(party.account, touch.code) for party in desk.parties.values() for touch in party.known.touches}
+    open_ones = [party for party in desk.parties.values() if standing(desk, party.account, party.customer) is None]
+    wanted = {(party.account, touch.code) for party in open_ones for touch in party.known.touches}
     wanted |= {(item.account, key_of(code)) for item in work for code in _codes(item)}
     codes = await tx.fetch_by_keys(tables.referral_code, wanted, ReferralCode)
     ends = CustomerMerged | CustomerErased
