@@ -29,9 +29,9 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def without_fees(order: Order, plans: Sequence[Membership]) -> Order:
     """The order with only the lines that can earn anything."""
-    silent = [plan for plan in plans if not plan.earns]
-    if not silent:
+    if not plans:
         return order
+    silent = [plan for plan in plans if not plan.earns]
     kept = tuple(line for line in order.lines if not any(plan.sold(line) for plan in silent))
     return order if len(kept) == len(order.lines) else msgspec.structs.replace(order, lines=kept)
 

@@ -116,8 +116,8 @@ def qualifying(moves: Sequence[Move], ladder: Ladder, today: int, joined: int = 
 
 def added(moves: tuple[Move, ...], *more: Move) -> tuple[Move, ...]:
     """The moves with more of them, in order, those of equal days summed up."""
-    if not moves and len(more) == 1:
-        return more
+    if len(more) == 1 and (not moves or (more[0].day, more[0].accrued) > (moves[-1].day, moves[-1].accrued)):
+        return (*moves, *more) if _counts_at_all(more[0]) else moves
     totals: dict[tuple[int, int], Move] = {}
     for move in (*moves, *more):
         days = (move.day, move.accrued)
@@ -126,6 +126,10 @@ def added(moves: tuple[Move, ...], *more: Move) -> tuple[Move, ...]:
     return tuple(
         move for _, move in sorted(totals.items()) if any((move.points, move.spent, move.orders, move.friends))
     )
+
+
+def _counts_at_all(move: Move) -> bool:
+    return bool(move.points or move.spent or move.orders or move.friends)
 
 
 def _sum(one: Move, other: Move) -> Move:
