@@ -85,7 +85,7 @@ def fit_rhythm(
     )
     r, alpha, a, b = fit.parameters
     fitted = model(r, alpha * unit, a, b)
-    value = Likelihood(rows, model.chances).value_and_gradient([fitted.r, fitted.alpha, fitted.a, fitted.b])[0]
+    value = fit.value - float(rows.weight @ rows.x) * log(unit)
     card = _card(fit, rows.customers, rows.repeaters, value, rows.digest())
     return fitted, replace(card, warnings=_led(fit, likelihood))
 

@@ -44,6 +44,8 @@ class Fit:
     curvature: tuple[float, ...]
     """Eigenvalues of the Hessian in the log parameters that are not at a bound, smallest first."""
     converged: bool
+    value: float = 0.0
+    """The log-likelihood there, the prior left out."""
     covariance: NDArray[np.float64] | None = None
     """Of the log parameters, by the inverse of the Hessian; none at a bound or where it is not curved."""
 
@@ -90,23 +92,25 @@ def _climb_from(likelihood: Objective, prior: Prior | None, start: Column, bound
 
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-13, "gtol": 1e-6})
     free = np.array([low < at < high for at, (low, high) in zip(found.x, bounds, strict=True)])
-    slope = np.asarray(cost(found.x)[1])[free]
+    slope = np.asarray(found.jac)[free]
     flat_enough = float(np.abs(slope).max(initial=0.0)) < 1e-3 * max(1.0, abs(float(found.fun)))
-    hessian = _hessian(cost, found.x, free)
+    hessian = _hessian(cost, found.x, np.asarray(found.jac), free)
     curvature = _curvature(hessian)
     return Fit(
         parameters=tuple(float(value) for value in np.exp(found.x)),
         gradient_norm=float(np.linalg.norm(slope)),
         curvature=curvature,
         converged=bool(found.success) or flat_enough,
+        value=(prior.penalty(found.x)[0] if prior else 0.0) - float(found.fun),
         covariance=np.asarray(np.linalg.inv(hessian), float) if free.all() and curvature[0] > _FLAT else None,
     )
 
 
-def _hessian(cost: Objective, logs: Column, free: NDArray[np.bool], step: float = 1e-4) -> NDArray[np.float64]:
-    """In the directions that are not held back by a bound."""
+def _hessian(cost: Objective, logs: Column, slope: Column, free: NDArray[np.bool]) -> NDArray[np.float64]:
+    """In the directions that are not held back by a bound, by differences from the slope."""
+    step = 1e-5
     axes = np.eye(len(logs))[free]
-    columns = [(cost(logs + step * axis)[1] - cost(logs - step * axis)[1])[free] / (2 * step) for axis in axes]
+    columns = [(cost(logs + step * axis)[1] - slope)[free] / step for axis in axes]
     hessian = np.array(columns)
     return np.asarray((hessian + hessian.T) / 2)
 
