@@ -111,7 +111,7 @@ def test_killed_at_some_commit_points_nothing_is_lost_or_doubled(house: House, m
 
 @pytest.mark.faults
 def test_killed_at_every_commit_point_nothing_is_lost_or_doubled(house: House, mailbox: Mailbox) -> None:
-    with played(house, mailbox, Neighbours(11, customers=64, households=18)) as drama:
+    with played(house, mailbox, Neighbours(11, customers=64, households=33)) as drama:
         drama.trades(TRADING)
         for moment, points in IN_FULL[house.distributed].items():
             drama.comes_to(moment, points, sent=moment >= LAST_TRIES)
