@@ -49,7 +49,7 @@ def _figures() -> list[Figure]:
     everybody = _everybody()
     million = _a_million(everybody)
     return [
-        figure("fit of 23,570 customers / lifetimes", "model", "customers/s", _fits(everybody), floor=20),
+        figure("fit of 23,570 customers / lifetimes", "model", "customers/s", _fits(everybody, times=10), floor=20),
         figure("fit of 1,000,000 customers / lifetimes", "model", "customers/s", _fits(million, rounds=1), floor=10),
         figure("expected orders of 1,000,000 / lifetimes", "model", "customers/s", _scores(million), floor=5),
         figure("event to all scores / one lifetimes figure", "model", "events/s", _events(), floor=4),
@@ -75,12 +75,13 @@ def _seconds(work: Callable[[], Any]) -> float:
     return max(own_seconds() - begun, 1e-6)
 
 
-def _fits(rows: Columns, rounds: int = ROUNDS) -> list[tuple[float, float]]:
+def _fits(rows: Columns, rounds: int = ROUNDS, times: int = 1) -> list[tuple[float, float]]:
+    """Ours so many times a round, since one of few customers is over before it can be timed well."""
     x, t_x, age = (column.astype(np.int64) for column in rows)
     many = len(x)
     return [
         (
-            many / _seconds(lambda: fit_rhythm(BG, Histories.of_days(x, t_x, age))),
+            many * times / _seconds(lambda: [fit_rhythm(BG, Histories.of_days(x, t_x, age)) for _ in range(times)]),
             many / _seconds(lambda: BetaGeoFitter().fit(*rows)),
         )
         for _ in range(rounds)
