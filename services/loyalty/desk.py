@@ -159,6 +159,8 @@ class Desk(WorkSet):
 
     def redemptions_for(self, account: str, order: str) -> list[Redemption]:
         """The redemptions on the desk that paid a part of an order."""
+        if self.redemptions.empty:
+            return []
         return [one for one in self.redemptions.values() if (one.account, one.order_ref) == (account, order)]
 
     def party(self, account: str, customer: str) -> Party:
@@ -167,13 +169,17 @@ class Desk(WorkSet):
 
     def referrals_of(self, account: str, friend: str) -> list[Referral]:
         """The referrals on the desk by which somebody came, the oldest first."""
-        found = [self.referrals.get((account, name)) for name in self._referrals_of.get((account, friend), {})]
+        names = self._referrals_of.get((account, friend))
+        if not names:
+            return []
+        found = [self.referrals.get((account, name)) for name in names]
         known = [one for one in found if one is not None and one.friend == friend]
         return sorted(known, key=lambda one: (one.created_at, one.id))
 
     def referral_of(self, account: str, order: str) -> Referral | None:
         """The referral on the desk of which an order is a step."""
-        found = self.referrals.get((account, self._referral_of.get((account, order), "")))
+        name = self._referral_of.get((account, order))
+        found = None if name is None else self.referrals.get((account, name))
         return found if found is not None and any(step.order == order for step in found.body.steps) else None
 
     def loaded_referral(self, referral: Referral) -> None:

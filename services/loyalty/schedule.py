@@ -70,7 +70,10 @@ def _warn(desk: Desk, member: Member, falls_on: int | None, programme: Programme
 
 def dates(desk: Desk, member: Member, programme: Programme, today: int) -> Member:
     """Look forward to the next of the member's yearly days from the local day `today` on, where a rule pays for one."""
-    days = [awarding.next_day(rule, member, programme, today) for rule in awarding.date_rules(programme)]
+    rules = awarding.date_rules(programme)
+    if not rules and member.dates_due is None:
+        return member
+    days = [awarding.next_day(rule, member, programme, today) for rule in rules]
     soonest = min((day for day in days if day is not None), default=None)
     due = None if soonest is None else terms.midnight(programme.zone, soonest)
     return member if due == member.dates_due else _set(desk, member, "dates_due", due)

@@ -28,7 +28,7 @@ class Versions(NamedTuple):
 
     def numbered(self, version: int) -> Programme:
         """The version with this number."""
-        return next(body for body in self.bodies if body.version == version)
+        return next(body for body in reversed(self.bodies) if body.version == version)
 
     def find(self, program: str, version: int) -> Programme | None:
         """A version by number, the newest for 0; None when there is none of that programme."""
