@@ -51,14 +51,14 @@ class Installation(msgspec.Struct, frozen=True):
         answer = await client.post(self.url("ingest", "/v1/events"), content=body, headers=headers)
         answer.raise_for_status()
 
-    async def effected(self, service: str, fact: str, number: int) -> None:
+    async def effected(self, service: str, fact: str, number: int, within: float = MOST_SECONDS) -> None:
         """Wait until a service has taken in so many facts of a kind, as its books say; raises TimeoutError."""
         counter = SERVICES[service].kernel.counter
         counted = select(func.sum(counter.c.value)).where(counter.c.name == f"effected:{fact}")
         db = connect(self.settings.database_of(service), Clock(), connections=1)
         await db.open()
         try:
-            async with asyncio.timeout(MOST_SECONDS):
+            async with asyncio.timeout(within):
                 while True:
                     async with db.read() as reader:
                         row = await reader.fetch_one(counted)
