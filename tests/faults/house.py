@@ -32,7 +32,8 @@ class House:
     `mode` are settings that differ from the defaults. With `forked` its processes come out of the nursery, else they
     are started by the command line. With `named` a process that comes back is known to be the same replica, and has
     its leases again at once. Distributed, there may be several `replicas` of each service: `loyalty`, `loyalty-2`, ….
-    A process named in `trees` runs another version of the program, out of that tree; commands run ingest's.
+    A process named in `trees` runs another version of the program, out of that tree; commands run ingest's. The clocks
+    of those in `skews` are so much ahead.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class House:
         self.distributed = "database_url" in mode
         self.offset = timedelta()
         self.trees: dict[str, Path] = {}
+        self.skews: dict[str, timedelta] = {}
         self._forked = forked
         self._named = named
         self._groups: dict[str, tuple[str, ...]] = {"ingest": SERVICES}
@@ -87,7 +89,7 @@ class House:
             "QUERENCIA_HTTP_PORT": str(self._ports[head]),
             "QUERENCIA_MASTER_KEY": MASTER_KEY,
             "QUERENCIA_REPLICA": head if self._named else "",
-            "QUERENCIA_CLOCK_OFFSET_SECONDS": str(self.offset.total_seconds()),
+            "QUERENCIA_CLOCK_OFFSET_SECONDS": str((self.offset + self.skews.get(head, timedelta())).total_seconds()),
             "PYTHONPATH": str(self.trees.get(head, ROOT)),
         }
 

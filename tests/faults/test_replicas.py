@@ -1,14 +1,15 @@
-"""Two replicas of each service, some frozen past their session and let go again: a zombie changes nothing."""
+"""Several replicas of each service: frozen past their session, or with clocks that are off."""
 
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
-from tests.faults.days import LAST_TRIES
+from tests.faults.days import LAST_TRIES, MOMENTS
 from tests.faults.drama import played
 from tests.faults.house import SERVICES, House
 from tests.faults.load import Load
@@ -22,21 +23,34 @@ TWINS = [f"{service}-2" for service in SERVICES]
 
 
 @pytest.fixture
-def twins(
-    postgres_url: str, kafka_address: str, topic_prefix: str, tmp_path: Path, smtp_server: SmtpServer
-) -> Iterator[House]:
-    """Two processes for each service, mail by SMTP."""
-    mode: dict[str, Any] = {
+def mode(postgres_url: str, kafka_address: str, topic_prefix: str, smtp_server: SmtpServer) -> dict[str, Any]:
+    """PostgreSQL, Kafka, mail by SMTP."""
+    return {
         "database_url": postgres_url,
         "bus_url": f"kafka://{kafka_address}",
         "topic_prefix": topic_prefix,
         "smtp_url": f"smtp://127.0.0.1:{smtp_server.port}",
     }
-    made = House(tmp_path, mode, replicas=2)
+
+
+@pytest.fixture
+def twins(mode: dict[str, Any], tmp_path: Path) -> Iterator[House]:
+    """Two processes for each service."""
+    yield from built(House(tmp_path, mode, replicas=2))
+
+
+@pytest.fixture
+def one_each(mode: dict[str, Any], tmp_path: Path) -> Iterator[House]:
+    """One process for each service."""
+    yield from built(House(tmp_path, mode))
+
+
+def built(house: House) -> Iterator[House]:
+    """A house that is pulled down in the end."""
     try:
-        yield made
+        yield house
     finally:
-        made.pull_down()
+        house.pull_down()
 
 
 def frozen(house: House, *heads: str) -> None:
@@ -60,3 +74,17 @@ def test_zombies_change_nothing(twins: House, tmp_path: Path, smtp_server: SmtpS
         frozen(twins, *TWINS)
         drama.inside.rests()
         drama.ends_well(moments=[LAST_TRIES])
+
+
+@pytest.mark.parametrize("ahead", [90, -90])
+def test_a_service_whose_clock_is_off_by_90_seconds_changes_nothing(
+    one_each: House, tmp_path: Path, smtp_server: SmtpServer, ahead: int
+) -> None:
+    """Loyalty and notifications are ahead of (or behind) ingest and the databases."""
+    one_each.skews = dict.fromkeys(("loyalty", "notifications"), timedelta(seconds=ahead))
+    with played(one_each, Mailbox(tmp_path, smtp_server), Trade(16, customers=12)) as drama:
+        drama.trades([])
+        for moment in MOMENTS:
+            drama.comes_to(moment + timedelta(seconds=abs(ahead)))
+        drama.redeems()
+        drama.ends_well()
