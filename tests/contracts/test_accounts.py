@@ -62,7 +62,9 @@ def is_guarded(path: str) -> bool:
     return not path.startswith(OPEN_TO_ALL)
 
 
-async def test_another_companys_key_changes_nothing_at_any_route(owner: Clerk, stranger: Clerk, tmp_path: Path) -> None:
+async def test_the_key_of_another_company_changes_nothing_at_any_route(
+    owner: Clerk, stranger: Clerk, tmp_path: Path
+) -> None:
     """Each call is made with its true key first, so that its Idempotency-Key has an answer that must not be told."""
     mine = owner.shop.made.account
     sight, faults = Sight(owner.world.running, tmp_path, account=mine), []
@@ -82,7 +84,7 @@ async def test_another_companys_key_changes_nothing_at_any_route(owner: Clerk, s
     assert (await owner.world.verify()).balanced
 
 
-async def test_another_companys_key_sees_nothing_at_any_route(owner: Clerk, stranger: Clerk) -> None:
+async def test_the_key_of_another_company_sees_nothing_at_any_route(owner: Clerk, stranger: Clerk) -> None:
     own = {**owner.shop.server}
     found, secrets = await _things(owner)
     assert len(secrets) > 100
