@@ -102,7 +102,8 @@ def test_which_carts_are_open_does_not_depend_on_what_was_heard_first(
     order: list[int], shop_names: str | None, tracker_names: str | None
 ) -> None:
     at = NOON + timedelta(minutes=5)
-    bought: dict[str, Any] = {"order_id": "1001", "total": 20, "products": [{"product_id": "11", "price": 10, "quantity": 2}]}
+    product = {"product_id": "11", "price": 10, "quantity": 2}
+    bought: dict[str, Any] = {"order_id": "1001", "total": 20, "products": [product]}
     named = {"cart_id": tracker_names} if tracker_names else {}
 
     def deliver(desk: Desk, index: int) -> None:
