@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.optimize import approx_fprime
 from scipy.stats import beta
 
-from services.scoring.models.buying import BG, MBG, BuyingModel
+from services.scoring.models.buying import BG, MBG, BuyingModel, discounted, steps
 from services.scoring.models.cards import MODELS, PURSE, RHYTHM, Status, fit_purse, fit_rhythm, prior_rhythm
 from services.scoring.models.fitting import climb
 from services.scoring.models.histories import Column, Histories, distinct_pairs
@@ -106,7 +106,7 @@ def test_every_answer_is_finite_and_in_its_range(  # noqa: PLR0917 - a grid of c
         assert 0.0 <= p0 <= 1.0
         assert isfinite(orders)
         assert 1.0 - p0 <= orders + 1e-9
-        assert 0.0 <= model.discounted_orders(x, t_x, age, horizon, 0.0003) <= orders + 1e-9
+        assert 0.0 <= _discounted(model, x, t_x, age, horizon, 0.0003) <= orders + 1e-9
         assert model.p_no_purchase_many(xs, last_days, ages, horizon)[0] == pytest.approx(p0, abs=1e-12)
         assert model.expected_orders_many(xs, last_days, ages, horizon)[0] == pytest.approx(orders, rel=1e-9)
 
@@ -126,7 +126,14 @@ def test_discounting_against_a_sum_of_days() -> None:
     model, rate = FITTED[MBG], 0.1 / 365
     orders = np.array([model.expected_orders(4, 200, 220, float(day)) for day in range(366)])
     by_hand = float(np.diff(orders) @ np.exp(-rate * (np.arange(365) + 0.5)))
-    assert model.discounted_orders(4, 200, 220, 365.0, rate) == pytest.approx(by_hand, rel=1e-5)
+    assert _discounted(model, 4, 200, 220, 365.0, rate) == pytest.approx(by_hand, rel=1e-5)
+
+
+def _discounted(  # noqa: PLR0917 - a history and what it is asked
+    model: BuyingModel, x: int, t_x: float, age: float, horizon: float, rate: float
+) -> float:
+    later = model.orders_if_alive(x, age, steps(horizon)).tolist()
+    return model.p_alive(x, t_x, age) * discounted(later, horizon, rate)
 
 
 def test_silence_raises_churn_risk_and_bg_lets_nobody_drop_out_before_a_second_purchase() -> None:

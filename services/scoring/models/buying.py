@@ -78,11 +78,6 @@ class BuyingModel:
         """Expected purchases in the next of each of several horizons of somebody who is still there."""
         return self._reached(x, horizons / (self.alpha + age))
 
-    def discounted_orders(self, x: float, t_x: float, age: float, horizon: float, rate: float) -> float:
-        """Expected purchases in the next horizon, each worth exp(-rate * time until it); rate per unit of time."""
-        orders = self.orders_if_alive(x, age, steps(horizon)).tolist()
-        return self.p_alive(x, t_x, age) * discounted(orders, horizon, rate)
-
     def p_alive_many(self, x: Column, t_x: Column, age: Column) -> Column:
         """`p_alive` of many customers at once."""
         survived = x + self.chances
