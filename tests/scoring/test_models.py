@@ -129,9 +129,7 @@ def test_discounting_against_a_sum_of_days() -> None:
     assert _discounted(model, 4, 200, 220, 365.0, rate) == pytest.approx(by_hand, rel=1e-5)
 
 
-def _discounted(  # noqa: PLR0917 - a history and what it is asked
-    model: BuyingModel, x: int, t_x: float, age: float, horizon: float, rate: float
-) -> float:
+def _discounted(model: BuyingModel, x: int, t_x: float, age: float, horizon: float, rate: float) -> float:
     later = model.orders_if_alive(x, age, steps(horizon)).tolist()
     return model.p_alive(x, t_x, age) * discounted(later, horizon, rate)
 
