@@ -11,6 +11,8 @@ import msgspec
 
 from shared.events.ingest import Order, OrderStatus
 
+BUSINESS = "b2b"
+
 
 class Purchase(msgspec.Struct, frozen=True, gc=False):
     """What an order's newest revision counts for: `day` is the shop-local ordinal date, `value` the net kept, minor.
@@ -31,6 +33,7 @@ class Purchase(msgspec.Struct, frozen=True, gc=False):
     paid: int = 0
     exponent: int = 2
     waits: bool = False
+    business: bool = False
 
 
 class Purse(msgspec.Struct, frozen=True, gc=False):
@@ -88,7 +91,8 @@ def purchase_of(order: Order, store: str, zone: str) -> Purchase:
     counts = paid and order.status not in {OrderStatus.CANCELLED, OrderStatus.REFUNDED}
     day = local_day(order.placed_at, zone)
     own = (order.currency, max(value, 0), counts)
-    return Purchase(order.id, order.revision, store, zone, day, *own, exponent=order.exponent)
+    business = order.channel == BUSINESS
+    return Purchase(order.id, order.revision, store, zone, day, *own, exponent=order.exponent, business=business)
 
 
 def local_day(moment: datetime, zone: str) -> int:

@@ -54,6 +54,7 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False):
     paid: int = 0
     exponent: int = 2
     waits: bool = False
+    business: bool = False
 
     @classmethod
     def of(cls, account: str, customer: str, purchase: Purchase) -> "OrderRow":

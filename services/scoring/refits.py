@@ -131,9 +131,14 @@ async def served_of(reader: Reader, account: str) -> Served:
 
 
 def _known(orders: Sequence[OrderRow], now: datetime) -> Known:
-    """Columns in the order of customer, day and order, so that the same purchases make the same model."""
+    """Columns in the order of customer, day and order, so that the same purchases make the same model.
+
+    Customers who order as a firm are scored by the model, but do not shape it.
+    """
     today = {zone: local_day(now, zone) for zone in {order.zone for order in orders}}
-    ordered = sorted(orders, key=lambda order: (order.customer, order.day, order.order_id))
+    firms = {order.customer for order in orders if order.business}
+    people = [order for order in orders if order.customer not in firms]
+    ordered = sorted(people, key=lambda order: (order.customer, order.day, order.order_id))
     latest = {order.customer: today[order.zone] for order in ordered}
     numbers = {customer: number for number, customer in enumerate(latest)}
     return Known(

@@ -50,6 +50,7 @@ purchase = Table(
     Column("paid", BigInteger, nullable=False),
     Column("exponent", Integer, nullable=False),
     Column("waits", Boolean, nullable=False),
+    Column("business", Boolean, nullable=False),
     Index("purchase_customer", "account", "customer"),
     Index("purchase_store", "account", "store", "day"),
     Index(

@@ -66,6 +66,13 @@ def test_every_amount_of_a_shopify_order_has_its_line() -> None:
     assert (found.presentment.amount, found.presentment.currency) == (5720, "USD")
 
 
+def test_an_order_of_a_firm_says_so() -> None:
+    desk = Desk()
+    desk.shopify("orders/create", shopify_order(at=NOON, source_name="web", company={"id": 9, "location_id": 3}))
+    (found,) = desk.orders()
+    assert found.channel == "b2b"
+
+
 def test_discounts_and_taxes_of_the_whole_order_are_spread_over_its_lines() -> None:
     desk = Desk()
     order = shopify_order(at=NOON, taxes_included=False, total_discounts="5.00", total_tax="4.51", total_price="49.51")

@@ -21,7 +21,7 @@ from services.scoring.scores import Served
 from services.scoring.worker import Job, Worker
 from shared.clock import machine_now
 from shared.errors import Unavailable
-from tests.scoring.shop import NOON, Shop, bought
+from tests.scoring.shop import NOON, Shop, bought, order, told
 from tests.scoring.some import TODAY
 
 
@@ -102,6 +102,16 @@ async def test_the_first_night_brings_a_model_and_the_next_a_newer_one(shop: Sho
     await shop.world.passes(days=1)
     assert (await shop.asks("/v1/models", limit=1))["in_force"]["version"] == 2
     assert await shop.is_sound()
+
+
+async def test_firms_are_scored_but_do_not_shape_the_model(shop: Shop) -> None:
+    people = [event for n in range(30) for event in bought(-90, -60, -n, customer=f"cus_{n}")]
+    firm = [told(order(day, channel="b2b"), "cus_firm") for day in range(-100, 0)]
+    await shop.hears(*people, *firm)
+    await shop.world.passes(days=1, hours=1)
+    card = (await shop.asks("/v1/models"))["data"][0]["cards"]["mbg"]
+    assert card["customers"] == 30
+    assert (await shop.asks("/v1/scores/cus_firm"))["scores"]["expected_orders"]["30"] > 1
 
 
 def _fails(_job: Job) -> Refit:

@@ -35,7 +35,7 @@ def order_claim(said: Said, order: payloads.Order, keys: tuple[Key, ...]) -> Ord
         number=order.name,
         basket=_basket(said, order),
         coupons=tuple(code.code for code in order.discount_codes if code.code),
-        channel=order.source_name,
+        channel=order.source_name if order.company is None else "b2b",
         test=order.test,
         pending=order.financial_status in PENDING,
         cart_token=order.cart_token or None,

@@ -136,6 +136,12 @@ class Fulfilment(Payload, frozen=True, kw_only=True):
     status: str | None = None
 
 
+class Company(Payload, frozen=True, kw_only=True):
+    """The firm that an order of a B2B customer is for."""
+
+    id: Id
+
+
 class Order(Payload, frozen=True, kw_only=True):
     """A whole order."""
 
@@ -169,6 +175,7 @@ class Order(Payload, frozen=True, kw_only=True):
     customer_locale: str | None = None
     billing_address: Address | None = None
     source_name: str | None = None
+    company: Company | None = None
 
 
 class Cart(Payload, frozen=True, kw_only=True):
