@@ -57,15 +57,15 @@ class Deep:
         self._seen: set[Key] = set()
         self._ratings: dict[Key, Rating] = {}
         self._versions: dict[str, Versions] = {}
-        self._astray: dict[str, list[str]] = {}
+        self._astray: dict[str, dict[str, None]] = {}
 
     @property
     def faults(self) -> list[str]:
         """Each kind of fault, how often it was found, and some of whom."""
-        return [f"{len(of)} {what}: {', '.join(of[:MOST_NAMED])}" for what, of in sorted(self._astray.items())]
+        return [f"{len(of)} {what}: {', '.join([*of][:MOST_NAMED])}" for what, of in sorted(self._astray.items())]
 
     def _amiss(self, what: str, whose: str) -> None:
-        self._astray.setdefault(what, []).append(whose)
+        self._astray.setdefault(what, {})[whose] = None  # however many revisions show it
 
     async def read(self) -> None:
         """What is looked up again and again."""

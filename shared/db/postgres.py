@@ -206,7 +206,7 @@ class Postgres(Database):
 
         After a failure it goes back, and another one is taken.
         """
-        if self._kept is None or self._kept.is_closed():
+        if self._kept is None or _is_gone(self._kept):
             await self._give_back()
             with _told_apart():
                 pool = self._pool or await self._ready()
@@ -256,6 +256,14 @@ class Postgres(Database):
     async def _write(self) -> AsyncIterator[Tx]:
         async with self._session("BEGIN") as connection:
             yield _PostgresTx(connection, self._clock.now())
+
+
+def _is_gone(connection: "PoolConnectionProxy[Any]") -> bool:
+    """Whether the server has closed a connection; the pool takes it back at once, and asking it then is an error."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 async def _as_it_is(_connection: "asyncpg.Connection[Any]") -> None:
