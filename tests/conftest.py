@@ -102,6 +102,10 @@ MODES = [
 ]
 
 
+# What is read or refused before any database or bus is asked: the mode makes no difference to it.
+IN_ONE_MODE = pytest.mark.parametrize("mode", ["embedded"], indirect=True)
+
+
 @pytest.fixture(params=MODES)
 def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Where databases and bus are: SQLite and log, or PostgreSQL and Kafka."""

@@ -131,6 +131,7 @@ def test_a_poison_fact_holds_up_its_customer_alone(house: House, tmp_path: Path,
     assert house.verify()["loyalty"]["counters"]["effected:ingest:order.paid"] == 4 + others
 
 
+@pytest.mark.faults
 def test_a_bug_that_fails_everything_stops_the_line(house: House, tmp_path: Path) -> None:
     """Few are parked, the pipeline says why, members are answered; after the fix all comes in."""
     runs(house, version(tmp_path, (ORDERS, RATE, "    raise LookupError('a bug')\n")), "loyalty")
@@ -151,6 +152,7 @@ def test_a_bug_that_fails_everything_stops_the_line(house: House, tmp_path: Path
     assert [kept["parked"] for kept in books.values()] == [{}] * 4
 
 
+@pytest.mark.faults
 def test_a_fact_of_a_newer_version_waits_for_the_upgrade(house: House, tmp_path: Path) -> None:
     """Ingest tells a version that others do not know; embedded, newer facts are left on the log by a way back."""
     newer = (FACTS, WIRE_NAME, VERSION_2)
@@ -174,20 +176,18 @@ def test_a_fact_of_a_newer_version_waits_for_the_upgrade(house: House, tmp_path:
     assert [kept["parked"] for kept in books.values()] == [{}] * 4
 
 
-@pytest.mark.parametrize("customers", [8, pytest.param(60, marks=pytest.mark.faults)])
-def test_reprocessing_after_a_connectors_fix_posts_only_the_differences(
-    house: House, tmp_path: Path, customers: int
-) -> None:
+@pytest.mark.faults
+def test_reprocessing_after_a_connectors_fix_posts_only_the_differences(house: House, tmp_path: Path) -> None:
     """Shopify's prices were read as half of what they are."""
     file, halved = "services/ingest/connectors/shopify_orders.py", "to_minor(order.total_price, exponent)"
     price = "to_minor(item.price, exponent) * item.quantity"
     bug = version(tmp_path, (file, halved, f"{halved} // 2"), (file, price, f"{price} // 2"))
     runs(house, bug, "ingest")
-    trade = Trade(21, customers)
+    trade = Trade(21, customers=60)
     with played(house, Mailbox(tmp_path), trade) as drama:
         Load(house, trade.stories).begin().finish()
         drama.inside.rests()
-        expected, wrong = undisturbed(21, customers, ()), drama.inside.canon()
+        expected, wrong = undisturbed(21, 60, ()), drama.inside.canon()
         astray = [name for name, order in expected.orders.items() if wrong.orders[name] != order]
         assert astray
         booked, told = drama.inside.booked(), orders_told(drama.inside)

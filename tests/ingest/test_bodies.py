@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from services.ingest.limits import Limit
 from services.ingest.tables import delivery
 from shared.errors import TooMany
+from tests.conftest import IN_ONE_MODE
 from tests.ingest.shop import Shop, open_shop, shopify_order
 from tests.world import World
 
@@ -43,6 +44,7 @@ async def stored(world: World) -> int:
     return int(number)
 
 
+@IN_ONE_MODE
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [
@@ -111,6 +113,7 @@ NO_NUMBERS = {
 }
 
 
+@IN_ONE_MODE
 @pytest.mark.parametrize("text", [text for text, _ in NO_NUMBERS.values()], ids=NO_NUMBERS)
 async def test_a_native_event_with_what_is_no_json_of_ours_is_refused(world: World, shop: Shop, text: bytes) -> None:
     event = {"specversion": "1.0", "id": "1", "source": "s", "type": "browse", "data": {"customer": {"id": "7"}}}
@@ -148,6 +151,7 @@ async def test_a_key_in_a_header_goes_before_the_query_and_the_query_before_the_
         assert answer.status_code == status, (path, headers, within, answer.text)
 
 
+@IN_ONE_MODE
 @pytest.mark.parametrize("call", ["track", "identify", "page", "screen", "group", "alias", "batch"])
 async def test_every_call_of_the_sdk_is_taken_with_a_slash_at_its_end(world: World, shop: Shop, call: str) -> None:
     body = batch(SMALL) if call == "batch" else json.dumps({"userId": "7", "previousId": "b", "event": "e"}).encode()

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from services.ingest import tables
 from services.ingest.reprocessing import reprocess
 from shared.events.ingest import CustomerErased, OrderPaid, OrderUpdated
+from tests.conftest import IN_ONE_MODE
 from tests.ingest.shop import Shop, shopify_order
 from tests.world import World
 
@@ -38,6 +39,7 @@ async def test_same_action_under_two_topics_is_two_deliveries_of_one_order(world
     assert len(await world.facts("ingest", OrderPaid)) == 1
 
 
+@IN_ONE_MODE
 @pytest.mark.parametrize(
     "alter",
     [
@@ -99,6 +101,7 @@ async def test_a_signed_body_that_cannot_be_understood_is_quarantined_as_it_came
     assert (await world.verify()).balanced
 
 
+@IN_ONE_MODE
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

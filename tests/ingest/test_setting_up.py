@@ -14,6 +14,7 @@ from shared import migrate
 from shared.events.config import AccountConfigured, KeyConfigured, SigningKeyConfigured, StoreConfigured
 from shared.settings import Settings
 from shared.vault import vault_of
+from tests.conftest import IN_ONE_MODE
 from tests.ingest.shop import Shop, shopify_order
 from tests.world import World
 
@@ -88,6 +89,7 @@ def _fields(shop: Shop) -> dict[str, str]:
     return {name: getattr(shop.made, name) for name in shop.made.__struct_fields__}
 
 
+@IN_ONE_MODE
 @pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
@@ -142,6 +144,7 @@ async def test_a_customer_token_speaks_for_one_customer_of_its_own_store(world: 
     assert (await world.get("/v1/customers/me", headers=forged)).status_code == 401
 
 
+@IN_ONE_MODE
 async def test_every_unsafe_route_says_in_openapi_how_it_is_repeatable(world: World, shop: Shop) -> None:
     schema = (await world.get("/openapi.json")).json()
     unsafe = {
