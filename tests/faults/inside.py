@@ -73,7 +73,11 @@ class Inside:
         try:
             if not await books.is_quiet(self._services, self._bus, self._house.now):
                 kept = await books.read_all(self._services)
-                return f"{ {name: (book.outbox, book.untaken, book.parked) for name, book in kept.items()} }"
+                lags = {
+                    one.service.name: await self._bus.lag(one.service.name, one.inbox.topics) for one in self._services
+                }
+                held = {name: (book.outbox, book.untaken, book.parked) for name, book in kept.items()}
+                return f"{held}, not taken in: {lags}"
             messages = await self._sending()
         except Unavailable as error:
             return str(error)
