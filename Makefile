@@ -35,7 +35,7 @@ test: $(INSTALLED) ## everything, on SQLite and on real Kafka and PostgreSQL tha
 	$(REAL) $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
 faults: $(INSTALLED) ## the fault tests at full length, properties at depth, and a mutant for each guard
-	HYPOTHESIS_PROFILE=faults $(REAL) $(BIN)/pytest -n $(WORKERS) --dist loadgroup -m faults $(TESTS)
+	HYPOTHESIS_PROFILE=faults $(REAL) $(BIN)/pytest -n $(WORKERS) --dist loadgroup -m faults -o faulthandler_timeout=1200 $(TESTS)
 
 bench: $(INSTALLED) ## measure, each figure against a limit of the same run, into docs/performance.md
 	$(BIN)/python -m tests.bench
