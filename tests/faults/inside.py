@@ -55,12 +55,12 @@ class Inside:
         self._run(closed())
         self._runner.close()
 
-    def rests(self, *, sent: bool = True, within: float | None = None) -> None:
+    def rests(self, *, sent: bool = True) -> None:
         """Wait until nothing is on its way, seen twice in a row; with `sent` no mail either.
 
-        Raises AssertionError when that takes longer than `within` seconds, by default a few minutes.
+        Raises AssertionError when that takes longer than a few minutes.
         """
-        until, quiet = time.monotonic() + (within or QUIET_SECONDS), 0
+        until, quiet = time.monotonic() + QUIET_SECONDS, 0
         while quiet < 2:
             still = self._run(self._still(sent=sent))
             quiet = 0 if still else quiet + 1
@@ -68,16 +68,31 @@ class Inside:
             if quiet < 2:
                 time.sleep(0.2)
 
+    def drains(self, within: float) -> None:
+        """Wait until every fact has been published and taken in, whatever is to be done later because of it.
+
+        Raises AssertionError when that takes longer than `within` seconds.
+        """
+        until = time.monotonic() + within
+        while queued := self._run(self._queued()):
+            assert time.monotonic() < until, f"never drained: {queued}"
+            time.sleep(0.2)
+
+    async def _queued(self) -> str:
+        """What is untaken, unpublished or not taken in, by service; '' for nothing."""
+        try:
+            kept = await books.read_all(self._services)
+            lags = {one.service.name: await self._bus.lag(one.service.name, one.inbox.topics) for one in self._services}
+        except Unavailable as error:
+            return str(error)
+        queues = {name: (book.untaken, book.outbox, lags[name]) for name, book in kept.items()}
+        return str(queues) if any(any(queue) for queue in queues.values()) else ""
+
     async def _still(self, *, sent: bool) -> str:
         """What is still on its way, '' for nothing."""
         try:
             if not await books.is_quiet(self._services, self._bus, self._house.now):
-                kept = await books.read_all(self._services)
-                lags = {
-                    one.service.name: await self._bus.lag(one.service.name, one.inbox.topics) for one in self._services
-                }
-                held = {name: (book.outbox, book.untaken, book.parked) for name, book in kept.items()}
-                return f"{held}, not taken in: {lags}"
+                return await self._queued() or "a timer is overdue"
             messages = await self._sending()
         except Unavailable as error:
             return str(error)

@@ -75,7 +75,7 @@ def test_kafka_away_is_no_outage_and_no_cart_bought_meanwhile_is_reminded_of(
             house.moves_to(LAST_TRIES, "ingest", "notifications")
             house.start("ingest", "notifications")
             broker.start()
-            drama.inside.rests(sent=False, within=None if seconds < DRAINED_SECONDS else DRAINED_SECONDS)
+            drama.inside.drains(DRAINED_SECONDS)
             drama.inside.rests()
             sales = len(trade.sales) + stream.sold + len(bought)
             books = house.verify()
