@@ -29,7 +29,8 @@ class CustomerRow(msgspec.Struct, frozen=True):
     """One person: the names they go by, their profile and their newest consents (`channel:purpose`).
 
     `recorded` is when we first heard of them; `merged_into` the survivor's id once they were merged; `verified` says
-    that more than a browser vouches for them; `carts_ended`, by store and channel, until when orders ended their carts.
+    that more than a browser vouches for them; `carts_ended` until when orders have ended all carts of a store, or (by
+    `store/channel`) all but those that go by a channel's names.
     """
 
     account: str

@@ -9,11 +9,10 @@ from services.ingest.carts import CartState
 from services.ingest.claims import CartClaim, OrderClaim, Rank, Trust
 from services.ingest.desk import IngestDesk, Outcome
 from services.ingest.naming import cart_id
-from services.ingest.records import CartRow, OrderRow
+from services.ingest.records import CartRow, CustomerRow, OrderRow
 from shared.events import Lane
 from shared.events.ingest import Cart, CartEnded
 
-NAMERS = (None, *Rank)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -23,8 +22,7 @@ def take_cart(claim: CartClaim, desk: IngestDesk, store: str, trust: Trust) -> O
     claimant = desk.recognise(claim.keys, trust, claim.at) if claim.keys else ""
     owner = claimant or (desk.person(row.customer).id if row.customer else "")
     if owner:
-        namer = row.state.named_by or claim.named_by
-        row = _ended_with_others(row, desk.person(owner).carts_ended.get(_named_by(store, namer)))
+        row = _ended_with_others(row, desk.person(owner), row.state.named_by or claim.named_by)
     before = None if owner != row.customer else cart_of(row)
     state = carts.learn(row.state, claim)
     if state is not row.state and row.state.ended_at is not None and not carts.has_begun(row.state):
@@ -46,8 +44,10 @@ def _row(desk: IngestDesk, store: str, token: str) -> CartRow:
     )
 
 
-def _ended_with_others(row: CartRow, ended: datetime | None) -> CartRow:
-    """The cart, ended by an order that could not name it, if it came too late to be ended then."""
+def _ended_with_others(row: CartRow, owner: CustomerRow, namer: Rank | None) -> CartRow:
+    """The cart, ended by orders that could not name it, if it came too late to be ended then."""
+    keys = (row.store, *(_but(row.store, spared) for spared in Rank if spared != namer))
+    ended = max((owner.carts_ended[key] for key in keys if key in owner.carts_ended), default=None)
     return row if ended is None else replace(row, state=carts.end(row.state, ended))
 
 
@@ -104,32 +104,27 @@ def end_carts(order: OrderRow, claim: OrderClaim, placed: datetime, desk: Ingest
     if tokens and not known:
         known = [_row(desk, order.store, tokens[0])]
         desk.carts[order.account, order.store, tokens[0]] = replace(known[0], customer=order.customer)
-    _end_unnamed(order, {namer for namer in NAMERS if not tokens or namer != claim.rank}, placed, desk)
+    _end_unnamed(order, claim.rank if tokens else None, placed, desk)
     for row in known:
         latest = desk.carts[row.account, row.store, row.token]
         desk.carts[row.account, row.store, row.token] = _end(latest, placed, order.id, desk)
     return known[0].id if known else ""
 
 
-def _end_unnamed(order: OrderRow, namers: set[Rank | None], placed: datetime, desk: IngestDesk) -> None:
-    """End the carts of an order's customer that go by the names of some channels, now and whenever they are told."""
-    owner = desk.person(order.customer)
-    ends = {
-        key: placed
-        for namer in namers
-        if placed > owner.carts_ended.get(key := _named_by(order.store, namer), LONG_AGO)
-    }
-    if ends:
-        desk.customers[owner.account, owner.id] = replace(owner, carts_ended={**owner.carts_ended, **ends})
+def _end_unnamed(order: OrderRow, spared: Rank | None, placed: datetime, desk: IngestDesk) -> None:
+    """End the carts of an order's customer but those that go by one channel's names, now and whenever they are told."""
+    owner, key = desk.person(order.customer), order.store if spared is None else _but(order.store, spared)
+    if placed > owner.carts_ended.get(key, LONG_AGO):
+        desk.customers[owner.account, owner.id] = replace(owner, carts_ended={**owner.carts_ended, key: placed})
     for row in list(desk.carts.values()):
         theirs = row.account == order.account and row.store == order.store and row.customer == owner.id
-        if theirs and row.open and row.state.named_by in namers:
+        if theirs and row.open and (spared is None or row.state.named_by != spared):
             desk.carts[row.account, row.store, row.token] = _end(row, placed, order.id, desk)
 
 
-def _named_by(store: str, namer: Rank | None) -> str:
-    """The key of a customer's `carts_ended` for carts of a store that go by a channel's names."""
-    return f"{store}/{int(namer or 0)}"
+def _but(store: str, spared: Rank) -> str:
+    """The key in a customer's `carts_ended` of all carts of a store but those that go by a channel's names."""
+    return f"{store}/{int(spared)}"
 
 
 def _end(row: CartRow, at: datetime, order: str, desk: IngestDesk) -> CartRow:

@@ -10,8 +10,7 @@ from sqlalchemy import bindparam, or_, select, tuple_
 
 from services.loyalty import tables
 from services.loyalty.hook_records import Hook, HookCall
-from services.loyalty.hooks import Coupon, coupon_of
-from services.loyalty.reward_records import RewardRow, Voucher
+from services.loyalty.reward_records import Coupon, RewardRow, Voucher, coupon_of
 from shared.db import Instant, Query, Reader
 from shared.web import Page, page, read_cursor, write_cursor
 

@@ -9,10 +9,9 @@ from uuid import uuid5
 import msgspec
 from msgspec.structs import replace
 
-from services.loyalty.catalogue import Reward
 from services.loyalty.desk import Desk
 from services.loyalty.hook_records import Hook, HookCall, What
-from services.loyalty.reward_records import Voucher
+from services.loyalty.reward_records import coupon_of
 from shared.clock import machine_now
 from shared.db import new_id
 from shared.errors import not_found
@@ -28,24 +27,6 @@ HEARD: dict[type[Fact], What] = {
     RewardLow: "reward.low",
 }
 _encode = msgspec.json.Encoder().encode
-
-
-class Coupon(msgspec.Struct, frozen=True, kw_only=True):
-    """A voucher as shops are told of it: all that is needed to make a coupon of it."""
-
-    id: str
-    code: str
-    status: str
-    customer: str
-    reward: str
-    name: str
-    kind: str
-    value: int
-    currency: str
-    product: str
-    order_ref: str
-    issued_at: datetime
-    expires_at: datetime | None
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -112,22 +93,3 @@ def _data(event: Event[Any], desk: Desk) -> Any:
     if isinstance(event.fact, RewardLow):
         return {"reward": event.fact.reward, "name": reward.name, "remaining": event.fact.remaining}
     return coupon_of(desk.vouchers[event.account, event.fact.voucher], reward)
-
-
-def coupon_of(voucher: Voucher, reward: Reward) -> Coupon:
-    """A voucher with what it gives."""
-    return Coupon(
-        id=voucher.id,
-        code=voucher.code,
-        status=voucher.status,
-        customer=voucher.customer,
-        reward=voucher.reward,
-        name=reward.name,
-        kind=reward.kind,
-        value=reward.value,
-        currency=reward.currency,
-        product=reward.product,
-        order_ref=voucher.order_ref,
-        issued_at=voucher.issued_at,
-        expires_at=voucher.expires_at,
-    )

@@ -48,3 +48,40 @@ class Voucher(msgspec.Struct, frozen=True, gc=False):
     order_ref: str
     issued_at: datetime
     expires_at: datetime | None
+
+
+class Coupon(msgspec.Struct, frozen=True, kw_only=True):
+    """A voucher as shops are told of it: all that is needed to make a coupon of it."""
+
+    id: str
+    code: str
+    status: str
+    customer: str
+    reward: str
+    name: str
+    kind: str
+    value: int
+    currency: str
+    product: str
+    order_ref: str
+    issued_at: datetime
+    expires_at: datetime | None
+
+
+def coupon_of(voucher: Voucher, reward: Reward) -> Coupon:
+    """A voucher with what it gives."""
+    return Coupon(
+        id=voucher.id,
+        code=voucher.code,
+        status=voucher.status,
+        customer=voucher.customer,
+        reward=voucher.reward,
+        name=reward.name,
+        kind=reward.kind,
+        value=reward.value,
+        currency=reward.currency,
+        product=reward.product,
+        order_ref=voucher.order_ref,
+        issued_at=voucher.issued_at,
+        expires_at=voucher.expires_at,
+    )

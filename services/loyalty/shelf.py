@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select, tuple_
 
 from services.loyalty import catalogue, tables
 from services.loyalty.catalogue import Reward
-from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
+from services.loyalty.reward_records import Code, Coupon, RewardRow, Stock, Voucher, coupon_of
 from shared.db import Instant, Query, Reader
 from shared.errors import not_found
 from shared.web import Page, page, read_cursor
@@ -43,23 +43,10 @@ class RewardView(msgspec.Struct, frozen=True, kw_only=True):
     remaining: int | None
 
 
-class VoucherView(msgspec.Struct, frozen=True, kw_only=True):
-    """A voucher and what it gives: percentage or minor units, or a product."""
+class VoucherView(Coupon, frozen=True, kw_only=True):
+    """A voucher and what it gives: percentage or minor units, or a product; and the redemption that paid for it."""
 
-    id: str
-    code: str
-    customer: str
-    reward: str
-    name: str
-    kind: str
-    value: int
-    currency: str
-    product: str
-    status: str
     redemption: str
-    order_ref: str
-    issued_at: datetime
-    expires_at: datetime | None
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -151,19 +138,5 @@ def _checked(code: str, view: VoucherView | None, clash: Mapping[str, str]) -> C
 
 def _view(voucher: Voucher, reward: Reward, now: datetime) -> VoucherView:
     over = voucher.status == "issued" and voucher.expires_at is not None and voucher.expires_at <= now
-    return VoucherView(
-        id=voucher.id,
-        code=voucher.code,
-        customer=voucher.customer,
-        reward=voucher.reward,
-        name=reward.name,
-        kind=reward.kind,
-        value=reward.value,
-        currency=reward.currency,
-        product=reward.product,
-        status="expired" if over else voucher.status,
-        redemption=voucher.redemption,
-        order_ref=voucher.order_ref,
-        issued_at=voucher.issued_at,
-        expires_at=voucher.expires_at,
-    )
+    coupon = msgspec.structs.asdict(coupon_of(voucher, reward))
+    return VoucherView(**coupon | {"status": "expired" if over else voucher.status}, redemption=voucher.redemption)

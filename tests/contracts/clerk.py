@@ -4,20 +4,30 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import msgspec
 
+from services.ingest.service import ingest
+from services.loyalty.service import loyalty
 from services.notifications.desk import HOUSE
+from services.notifications.service import notifications
 from services.notifications.tokens import Link, Tokens
+from services.scoring.service import scoring
 from shared.vault import vault_of
-from tests.ingest.shop import Shop, shopify_order
+from tests.ingest.shop import Shop, open_shop, shopify_order
+from tests.real.smtp import Act, SmtpServer
+from tests.world import World, a_world
 
 HOOK = {"url": "http://127.0.0.1:9/", "events": ["voucher.issued"]}
 MAILED = 2
+CUSTOMERS = 60
 GIFT = {"points": 100, "reason": "gift", "actor": "ops"}
 PRODUCT = {"product": "tea", "price": 900}
 REWARD = {"name": "Ten off", "kind": "fixed_coupon", "price": 10, "value": 100, "currency": "EUR"}
@@ -268,3 +278,19 @@ class Clerk:
     async def posts(self, path: str, **body: Any) -> Call:
         """A POST to a path about a new customer."""
         return self.call("POST", path, {"customer": await self.somebody(), **body})
+
+
+@asynccontextmanager
+async def a_company(folder: Path, smtp_server: SmtpServer) -> AsyncIterator[World]:
+    """All four services, and a mail server that leaves it open what became of a mail."""
+    smtp_server.always_answers("DATA", Act.KEEP_AND_DROP)
+    url = f"smtp://127.0.0.1:{smtp_server.port}"
+    async with a_world([ingest, loyalty, scoring, notifications], folder, smtp_url=url) as world:
+        yield world
+
+
+async def everything_open(world: World) -> Clerk:
+    """A shop where everything can be called."""
+    clerk = Clerk(await open_shop(world), CUSTOMERS)
+    await clerk.opens()
+    return clerk

@@ -9,18 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.ingest.service import ingest
-from services.loyalty.service import loyalty
-from services.notifications.service import notifications
-from services.scoring.service import scoring
-from tests.contracts.clerk import Call, Clerk
+from tests.contracts.clerk import Call, Clerk, a_company, everything_open
 from tests.contracts.sight import Sight, changed
 from tests.contracts.unsafe_calls import CALLS
 from tests.ingest.shop import open_shop
-from tests.real.smtp import Act, SmtpServer
-from tests.world import World, a_world
+from tests.real.smtp import SmtpServer
+from tests.world import World
 
-CUSTOMERS = 60
 OPEN_TO_ALL = ("/u/", "/p/", "/webhooks/")  # their tokens and signatures say whose they are
 OPERATORS = {("post", "/v1/accounts")}
 SDK = tuple(f"/v1/{name}" for name in ("events", "track", "identify", "page", "screen", "group", "alias", "batch"))
@@ -29,19 +24,15 @@ HOUSE_WIDE = {"/v1/segments/{name}/members"}  # the names of segments are everyb
 
 @pytest.fixture
 async def world(tmp_path: Path, smtp_server: SmtpServer) -> AsyncIterator[World]:
-    """All four services, and a mail server that leaves it open what became of a mail."""
-    smtp_server.always_answers("DATA", Act.KEEP_AND_DROP)
-    url = f"smtp://127.0.0.1:{smtp_server.port}"
-    async with a_world([ingest, loyalty, scoring, notifications], tmp_path, smtp_url=url) as made:
+    """All four services."""
+    async with a_company(tmp_path, smtp_server) as made:
         yield made
 
 
 @pytest.fixture
 async def owner(world: World) -> Clerk:
     """A shop where everything can be called."""
-    made = Clerk(await open_shop(world), CUSTOMERS)
-    await made.opens()
-    return made
+    return await everything_open(world)
 
 
 @pytest.fixture

@@ -11,36 +11,29 @@ import pytest
 
 from services.ingest.service import ingest
 from services.loyalty.service import loyalty
-from services.notifications.service import notifications
-from services.scoring.service import scoring
 from shared.idempotency import Remembered, claim
 from shared.running import Running
-from tests.contracts.clerk import GIFT, Call, Clerk
+from tests.contracts.clerk import GIFT, Call, Clerk, a_company, everything_open
 from tests.contracts.sight import Sight, changed, more
 from tests.contracts.unsafe_calls import CALLS
 from tests.ingest.shop import open_shop
-from tests.real.smtp import Act, SmtpServer
+from tests.real.smtp import SmtpServer
 from tests.world import World, a_world
 
-CUSTOMERS = 60
 UNSAFE = {"post", "put", "patch", "delete"}
 
 
 @pytest.fixture
 async def world(tmp_path: Path, smtp_server: SmtpServer) -> AsyncIterator[World]:
-    """All four services, and a mail server that leaves it open what became of a mail."""
-    smtp_server.always_answers("DATA", Act.KEEP_AND_DROP)
-    url = f"smtp://127.0.0.1:{smtp_server.port}"
-    async with a_world([ingest, loyalty, scoring, notifications], tmp_path, smtp_url=url) as made:
+    """All four services."""
+    async with a_company(tmp_path, smtp_server) as made:
         yield made
 
 
 @pytest.fixture
 async def clerk(world: World) -> Clerk:
     """A shop where everything can be called."""
-    made = Clerk(await open_shop(world), CUSTOMERS)
-    await made.opens()
-    return made
+    return await everything_open(world)
 
 
 async def test_every_unsafe_call_is_one_call_however_often_it_is_made(clerk: Clerk, tmp_path: Path) -> None:
