@@ -1,7 +1,7 @@
 """The set-up as every service keeps it: accounts, stores, keys, signing keys, from ingest's config topic."""
 
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 from sqlalchemy import bindparam, select
@@ -12,6 +12,7 @@ from shared.events.config import ConfigFact, KeyConfigured, SigningKeyConfigured
 from shared.tables import ConfigRow, KernelTables
 from shared.workset import Work
 
+Thing = TypeVar("Thing", bound=ConfigFact)
 _store = msgspec.json.Decoder(StoreConfigured).decode
 _key = msgspec.json.Decoder(KeyConfigured).decode
 
@@ -68,10 +69,10 @@ class ConfigList:
         self._of_account = Query(chosen.where(table.c.account == bindparam("account")).order_by(table.c.id))
         self._everywhere = Query(chosen.order_by(table.c.account, table.c.id))
 
-    async def of_account(self, reader: Reader, kind: type[ConfigFact], account: str) -> list[ConfigFact]:
+    async def of_account(self, reader: Reader, kind: type[Thing], account: str) -> list[Thing]:
         """Living things of one kind of one account, by id."""
         rows = await reader.fetch(self._of_account, type=kind.type, account=account)
-        return [decode_config(ConfigRow(*row)) for row in rows]
+        return [thing for row in rows if isinstance(thing := decode_config(ConfigRow(*row)), kind)]
 
     async def everywhere(self, reader: Reader, kind: type[ConfigFact]) -> list[tuple[str, ConfigFact]]:
         """(account, thing) of one kind over all accounts."""
@@ -82,4 +83,4 @@ class ConfigList:
 async def signing_key(reader: Reader, kernel: KernelTables, account: str) -> SigningKeyConfigured | None:
     """The key that an account's customer tokens are checked with."""
     found = await ConfigList(kernel).of_account(reader, SigningKeyConfigured, account)
-    return found[-1] if found and isinstance(found[-1], SigningKeyConfigured) else None
+    return found[-1] if found else None

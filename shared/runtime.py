@@ -23,10 +23,11 @@ from shared.db.base import Database
 from shared.errors import Unavailable
 from shared.health import health_routes
 from shared.observe import METRICS
+from shared.openapi import describe
 from shared.running import Running
 from shared.service import Pace, Service
 from shared.settings import Settings
-from shared.web import describe, install, problem, refuse_unkept
+from shared.web import install, problem, refuse_unkept
 
 log = structlog.get_logger()
 HTTP_SECONDS = 6
@@ -135,7 +136,9 @@ class Runtime:
         for one in self.running:
             app.include_router(one.service.router, dependencies=[_bound(one)])
         app.include_router(health_routes(self))
-        describe(app, [one.service.documents() for one in self.running if one.service.documents is not None])
+        services = [one.service for one in self.running]
+        documents = [service.documents() for service in services if service.documents is not None]
+        describe(app, [service.router for service in services], documents)
         return app
 
     @asynccontextmanager

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
-from fastapi import APIRouter
 from sqlalchemy import MetaData, Table
 
 from shared.db.base import Query, Reader, Tx
 from shared.events.base import Event, Fact
+from shared.openapi import Router
 from shared.tables import KernelTables, attach
 from shared.workset import Due, Work
 
@@ -78,7 +78,7 @@ class Service:
     load: Load
     reactions: Mapping[type[Fact], React] = field(default_factory=dict)
     timers: Mapping[str, Callable[[Due, Any], None]] = field(default_factory=dict)
-    router: APIRouter = field(default_factory=APIRouter)
+    router: Router = field(default_factory=Router)
     prefixes: tuple[str, ...] = ()
     audit: Callable[[Reader], Awaitable[Audit]] | None = None
     loops: Mapping[str, MakeLoop] = field(default_factory=dict)

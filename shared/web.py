@@ -2,10 +2,10 @@
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from uuid import uuid4, uuid5
 
 import msgspec
@@ -22,12 +22,14 @@ from shared.errors import InProgress, Invalid, Refused, TooMany, Unavailable
 from shared.events.base import NAMESPACE
 from shared.idempotency import Remembered
 from shared.observe import traceparent
+from shared.openapi import PROBLEM, Answer
 from shared.workset import Command
 
 if TYPE_CHECKING:
     from shared.running import Running
 
-PROBLEM = "application/problem+json"
+Body = TypeVar("Body")
+View = TypeVar("View")
 _encode = msgspec.json.Encoder().encode
 MOST_PER_PAGE = 200
 
@@ -126,20 +128,6 @@ async def refuse_unkept(request: Request) -> None:
         raise Invalid([(pointer_of(where), "a text holds a character that cannot be kept") for where in places])
 
 
-def describe(app: FastAPI, documents: Sequence[Mapping[str, Any]]) -> None:
-    """Add to an app's OpenAPI what its plain ASGI routes say of themselves: `paths` and `components`."""
-    own = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        found = own()
-        for more in documents:
-            found["paths"].update(more["paths"])
-            found.setdefault("components", {}).setdefault("schemas", {}).update(more["components"]["schemas"])
-        return found
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
 def running_of(request: Request) -> "Running":
     """The service that a route belongs to, as it runs."""
     found: Running = request.state.running
@@ -153,9 +141,9 @@ async def reading(request: Request) -> AsyncIterator[Reader]:
         yield reader
 
 
-def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def answer(body: Body, status: int = 200, headers: dict[str, str] | None = None) -> Answer[Body]:
     """A JSON answer from structs, dicts and lists."""
-    return Response(_encode(body), status, headers, "application/json")
+    return Answer(_encode(body), status, headers, "application/json")
 
 
 async def perform(  # noqa: PLR0913 - all but the request by name
@@ -163,14 +151,14 @@ async def perform(  # noqa: PLR0913 - all but the request by name
     *,
     caller: Caller,
     customer: str,
-    judge: Callable[[Command, Any], Any],
+    judge: Callable[[Command, Any], Body],
     store: str = "",
     status: int = 200,
     about: str = "",
     other: str = "",
     draws: int = 0,
     together: bool = False,
-) -> Response:
+) -> Answer[Body]:
     """Judge one change of one customer under the caller's `Idempotency-Key`; key and effect commit together.
 
     `judge(command, desk)` gives the body of the answer or raises Refused, and then nothing is written. Raises Refused:
@@ -197,7 +185,7 @@ async def perform(  # noqa: PLR0913 - all but the request by name
     found = await (running.calls.together(call) if together else running.calls.alone(call))
     running.relay.news.set()
     headers = {"idempotency-replayed": "true"} if found.replayed else None
-    return Response(found.text, found.status, headers, "application/json")
+    return Answer(found.text, found.status, headers, "application/json")
 
 
 async def _named_call(request: Request, caller: Caller) -> Remembered:
@@ -209,15 +197,24 @@ async def _named_call(request: Request, caller: Caller) -> Remembered:
     return Remembered(caller.account, route, key, hashlib.sha256(await request.body()).digest())
 
 
-class Page(msgspec.Struct, frozen=True):
+class Page(msgspec.Struct, Generic[Body], frozen=True):
     """One page of a list."""
 
-    data: list[Any]
+    data: list[Body]
     next_cursor: str | None
     has_more: bool
 
+    def each(self, view: Callable[[Body], View]) -> "Page[View]":
+        """The same page, its rows as the API shows them."""
+        return Page([view(row) for row in self.data], self.next_cursor, self.has_more)
 
-def page(rows: Sequence[Any], limit: int, cursor_of: Callable[[Any], Sequence[Any]]) -> Page:
+
+def whole(rows: Sequence[Body]) -> Page[Body]:
+    """A list that is never more than one page."""
+    return Page(list(rows), None, has_more=False)
+
+
+def page(rows: Sequence[Body], limit: int, cursor_of: Callable[[Body], Sequence[Any]]) -> Page[Body]:
     """A page from up to `limit` + 1 rows; `cursor_of` gives what the next page starts after."""
     shown = list(rows[:limit])
     more = len(rows) > limit

@@ -1,7 +1,7 @@
 """The audit log: every change that a server's key made, in the transaction that made it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import bindparam, select
 
@@ -13,7 +13,8 @@ from shared.db import Query, Reader, new_id
 from shared.web import Page, page, read_cursor
 from shared.workset import Command
 
-Judge = Callable[[Command, Desk], Any]
+Body = TypeVar("Body")
+Judge = Callable[[Command, Desk], Body]
 _audit = tables.audit
 EVENTS = Query(
     select(*_audit.columns)
@@ -23,10 +24,10 @@ EVENTS = Query(
 )
 
 
-def audited(caller: Caller, action: str, subject: str, judge: Judge) -> Judge:
+def audited(caller: Caller, action: str, subject: str, judge: Judge[Body]) -> Judge[Body]:
     """The judgement of a call that leaves a line in the audit log when it changes something."""
 
-    def act(command: Command, desk: Desk) -> Any:
+    def act(command: Command, desk: Desk) -> Body:
         body = judge(command, desk)
         if body is not False:
             desk.audit.append(
@@ -37,7 +38,7 @@ def audited(caller: Caller, action: str, subject: str, judge: Judge) -> Judge:
     return act
 
 
-async def page_of(reader: Reader, account: str, limit: int, cursor: str) -> Page:
+async def page_of(reader: Reader, account: str, limit: int, cursor: str) -> Page[AuditRow]:
     """The log, the newest first."""
     (before,) = read_cursor(cursor, tuple[str]) if cursor else ("aud~",)
     rows = [AuditRow(*row) for row in await reader.fetch(EVENTS, account=account, before=before, most=limit + 1)]

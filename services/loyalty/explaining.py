@@ -1,7 +1,6 @@
 """Why an order earned what it earned, and what a basket would earn: each rule with what it gave and why not more."""
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -10,6 +9,15 @@ from services.loyalty.earning import Shop
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Context, Member, Part, Rating
 from shared.events.ingest import Line, Order, OrderStatus
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What a rule gave, what it would have given without limits, and why not more ('' for no reason)."""
+
+    rule: str
+    points: int
+    before_limits: int
+    why: str
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +36,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     rate: str
     room: int | None
     accrued_at: datetime | None
-    rules: tuple[dict[str, Any], ...]
+    rules: tuple[Judged, ...]
 
 
 def explained(rating: Rating) -> Explained:
@@ -48,9 +56,7 @@ def explained(rating: Rating) -> Explained:
         rate="" if context is None else f"{context.numerator}/{context.denominator}",
         room=None if context is None else context.room,
         accrued_at=None if context is None else context.accrued_at,
-        rules=tuple(
-            {"rule": part.rule, "points": part.points, "before_limits": part.raw, "why": part.why} for part in parts
-        ),
+        rules=tuple(Judged(part.rule, part.points, part.raw, part.why) for part in parts),
     )
 
 

@@ -3,13 +3,13 @@
 import csv
 import io
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import bindparam, or_, select, tuple_
 
 from services.loyalty import tables
-from services.loyalty.hook_records import Hook, HookCall
+from services.loyalty.hook_records import Hook, HookCall, What
 from services.loyalty.reward_records import Coupon, RewardRow, Voucher, coupon_of
 from shared.db import Instant, Query, Reader
 from shared.web import Page, page, read_cursor, write_cursor
@@ -52,13 +52,35 @@ class Chosen(NamedTuple):
     status: str
 
 
-async def hooks_of(reader: Reader, account: str) -> list[dict[str, Any]]:
+class HookView(msgspec.Struct, frozen=True):
+    """A webhook as the API tells it, without its secret."""
+
+    id: str
+    url: str
+    events: tuple[What, ...]
+    created_at: datetime
+
+
+class CallView(msgspec.Struct, frozen=True):
+    """A call of a webhook: what it tells, and what was answered to its last attempt."""
+
+    id: str
+    event: str
+    state: str
+    attempts: int
+    answered: str
+    made_at: datetime
+    next_try: datetime | None
+    body: msgspec.Raw
+
+
+async def hooks_of(reader: Reader, account: str) -> list[HookView]:
     """The webhooks of an account that are told anything."""
     found = [Hook(*row) for row in await reader.fetch(HOOKS, account=account)]
-    return [{"id": one.id, "url": one.url, "events": one.events, "created_at": one.created_at} for one in found]
+    return [HookView(one.id, one.url, one.events, one.created_at) for one in found]
 
 
-async def calls_page(reader: Reader, account: str, hook: str, limit: int, cursor: str) -> Page:
+async def calls_page(reader: Reader, account: str, hook: str, limit: int, cursor: str) -> Page[CallView]:
     """A webhook's calls, the newest first."""
     before, below = read_cursor(cursor, tuple[datetime, str]) if cursor else (LATEST, "")
     rows = await reader.fetch(CALLS, account=account, hook=hook, before=before, below=below, most=limit + 1)
@@ -95,14 +117,14 @@ def _csv(coupons: list[Coupon]) -> str:
     return lines.getvalue()
 
 
-def _told(call: HookCall) -> dict[str, Any]:
-    return {
-        "id": call.id,
-        "event": call.event,
-        "state": call.state,
-        "attempts": call.attempts,
-        "answered": call.answered,
-        "made_at": call.made_at,
-        "next_try": call.due if call.state == "waiting" else None,
-        "body": msgspec.Raw(call.body),
-    }
+def _told(call: HookCall) -> CallView:
+    return CallView(
+        id=call.id,
+        event=call.event,
+        state=call.state,
+        attempts=call.attempts,
+        answered=call.answered,
+        made_at=call.made_at,
+        next_try=call.due if call.state == "waiting" else None,
+        body=msgspec.Raw(call.body),
+    )

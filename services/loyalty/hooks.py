@@ -46,6 +46,19 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
 
 
+class Stopped(msgspec.Struct, frozen=True):
+    """A hook that is told nothing any more."""
+
+    id: str
+
+
+class Retried(msgspec.Struct, frozen=True):
+    """A call that is made once more."""
+
+    id: str
+    state: str
+
+
 def new_secret() -> str:
     """192 random bits, as Standard Webhooks writes secrets."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
@@ -58,22 +71,22 @@ def make(command: Command, desk: Desk, url: str, events: tuple[What, ...], secre
     return Made(id=made.id, url=url, events=events, secret=secret)
 
 
-def stop(command: Command, desk: Desk, name: str) -> dict[str, str]:
+def stop(command: Command, desk: Desk, name: str) -> Stopped:
     """Tell a hook nothing any more; raises Refused 404."""
     hook = desk.hooks.get((command.account, name))
     if hook is None or not hook.active:
         raise not_found("webhook", name)
     desk.hooks[command.account, name] = replace(hook, active=False)
-    return {"id": name}
+    return Stopped(name)
 
 
-def again(command: Command, desk: Desk, name: str) -> dict[str, str]:
+def again(command: Command, desk: Desk, name: str) -> Retried:
     """Try a call anew from its first attempt on, at once; raises Refused 404."""
     call = desk.hook_calls.get((command.account, name))
     if call is None:
         raise not_found("call", name)
     desk.hook_calls[command.account, name] = replace(call, due=machine_now(), attempts=0, state="waiting")
-    return {"id": name, "state": "waiting"}
+    return Retried(name, "waiting")
 
 
 def note_call(event: Event[Any], desk: Desk) -> None:

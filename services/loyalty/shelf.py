@@ -67,7 +67,7 @@ async def known(reader: Reader, account: str, name: str) -> RewardRow:
     return rows[0]
 
 
-async def page_of(reader: Reader, account: str, limit: int, cursor: str, *, offered: bool) -> Page:
+async def page_of(reader: Reader, account: str, limit: int, cursor: str, *, offered: bool) -> Page[RewardView]:
     """Rewards by id, only active ones when `offered`."""
     (after,) = read_cursor(cursor, tuple[str]) if cursor else ("",)
     rows = [RewardRow(*row) for row in await reader.fetch(REWARDS, account=account, after=after, most=limit + 1)]
@@ -95,7 +95,7 @@ async def voucher_of(reader: Reader, account: str, named: str) -> Voucher:
     return rows[0]
 
 
-async def vouchers_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
+async def vouchers_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page[VoucherView]:
     """A member's vouchers, the newest first."""
     since, before = read_cursor(cursor, tuple[datetime, str]) if cursor else (NEVER, "")
     rows: list[Sequence[Any]] = await reader.fetch(

@@ -90,6 +90,14 @@ def _next_tier(member: Member, programme: Programme, points: int) -> NextTier | 
     return NextTier(above[0].name, above[0].threshold, max(0, above[0].threshold - points)) if above else None
 
 
+class Leg(msgspec.Struct, frozen=True):
+    """Points that came onto one side of a wallet, or left it."""
+
+    side: str
+    lot: str
+    points: int
+
+
 class TransactionView(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction with its legs: `points` is what the member owns more or less by it."""
 
@@ -103,7 +111,7 @@ class TransactionView(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     occurred_at: datetime
     recorded_at: datetime
-    entries: tuple[dict[str, Any], ...]
+    entries: tuple[Leg, ...]
 
 
 class LotView(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,14 +149,16 @@ async def survivor(reader: Reader, account: str, customer: str) -> str:
     return customer
 
 
-async def transactions_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
+async def transactions_page(
+    reader: Reader, account: str, customer: str, limit: int, cursor: str
+) -> Page[TransactionView]:
     """A member's transactions, the newest first."""
     rows = await _rows(reader, (TRANSACTIONS, TRANSACTIONS_AFTER), account, customer, limit, cursor)
     found = page([Transaction(*row) for row in rows], limit, lambda row: (row.id,))
     return Page(await transaction_views(reader, account, found.data), found.next_cursor, found.has_more)
 
 
-async def lots_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
+async def lots_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page[LotView]:
     """A member's open lots, the newest first."""
     rows = await _rows(reader, (LOTS, LOTS_AFTER), account, customer, limit, cursor)
     found = page([Lot(*row) for row in rows], limit, lambda row: (row.id,))
@@ -176,10 +186,7 @@ def _transaction_view(row: Transaction, legs: Sequence[Entry]) -> TransactionVie
         actor=row.note.actor if row.note else "",
         occurred_at=row.occurred_at,
         recorded_at=row.recorded_at,
-        entries=tuple(
-            {"side": leg.side, "lot": leg.lot, "points": leg.points}
-            for leg in sorted(legs, key=lambda leg: leg.ordinal)
-        ),
+        entries=tuple(Leg(leg.side, leg.lot, leg.points) for leg in sorted(legs, key=lambda leg: leg.ordinal)),
     )
 
 

@@ -5,7 +5,8 @@ from urllib.parse import parse_qs
 from uuid import uuid4
 
 import structlog
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
+from fastapi.responses import HTMLResponse
 
 from services.notifications import tables
 from services.notifications.audience import language_of
@@ -20,12 +21,13 @@ from shared.config import decode_config
 from shared.errors import not_found
 from shared.events.config import StoreConfigured
 from shared.observe import METRICS
+from shared.openapi import Router
 from shared.tables import ConfigRow
 from shared.web import reading, running_of
 from shared.workset import Command
 
 log = structlog.get_logger()
-router = APIRouter(tags=["recipients"])
+router = Router(tags=["recipients"])
 NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
 MOST_BYTES = 10_000
 Token = Annotated[str, Path(max_length=1000)]
@@ -38,14 +40,14 @@ HEADERS = {
 
 
 @router.head("/u/{token}", include_in_schema=False)
-@router.get("/u/{token}")
+@router.get("/u/{token}", response_class=HTMLResponse)
 async def show_unsubscribe(request: Request, token: Token) -> Response:
     """Ask whether to unsubscribe; changes nothing, since mail scanners follow links."""
     link = await _link(request, ONE_CLICK, token)
     return await _shown(request, link, "unsubscribe_page", done=False)
 
 
-@router.post("/u/{token}", openapi_extra=NATURAL)
+@router.post("/u/{token}", response_class=HTMLResponse, openapi_extra=NATURAL)
 async def one_click(request: Request, token: Token) -> Response:
     """Unsubscribe at once (RFC 8058); whatever form the body has, the token says all."""
     link = await _link(request, ONE_CLICK, token)
@@ -54,14 +56,14 @@ async def one_click(request: Request, token: Token) -> Response:
 
 
 @router.head("/p/{token}", include_in_schema=False)
-@router.get("/p/{token}")
+@router.get("/p/{token}", response_class=HTMLResponse)
 async def show_preferences(request: Request, token: Token) -> Response:
     """Show what somebody hears from us."""
     link = await _link(request, PREFERENCES, token)
     return await _shown(request, link, "preferences_page", done=False)
 
 
-@router.post("/p/{token}", openapi_extra=NATURAL)
+@router.post("/p/{token}", response_class=HTMLResponse, openapi_extra=NATURAL)
 async def save_preferences(request: Request, token: Token) -> Response:
     """Keep what somebody chose to hear from us."""
     link = await _link(request, PREFERENCES, token)
@@ -115,4 +117,4 @@ async def _shown(request: Request, link: Link, name: str, *, done: bool) -> Resp
         "done": done,
     }
     html = page(name, language_of(contact.locale, shop.locale if shop else ""), values)
-    return Response(html, 200, HEADERS, "text/html; charset=utf-8")
+    return HTMLResponse(html, 200, HEADERS)

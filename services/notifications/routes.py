@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+import msgspec
+from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict
 
 from services.notifications import pages, tables, views
@@ -12,10 +13,11 @@ from services.notifications.ledger import note
 from services.notifications.records import Contact, MessageState
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.errors import Refused, not_found
-from shared.web import MOST_PER_PAGE, answer, perform, reading
+from shared.openapi import Answer, Router
+from shared.web import MOST_PER_PAGE, Page, answer, perform, reading, whole
 from shared.workset import Command
 
-router = APIRouter(tags=["notifications"])
+router = Router(tags=["notifications"])
 router.include_router(pages.router)
 KEYED: dict[str, Any] = {"x-idempotency": "key"}
 Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
@@ -31,6 +33,13 @@ class OutcomeBody(BaseModel):
     outcome: Literal["accepted", "refused"]
 
 
+class Settled(msgspec.Struct, frozen=True):
+    """A message and what became of it."""
+
+    id: str
+    state: MessageState
+
+
 async def _named(request: Request, caller: Caller, name: str) -> str:
     named = await customer_of(request, caller, name)
     async with reading(request) as reader:
@@ -40,7 +49,7 @@ async def _named(request: Request, caller: Caller, name: str) -> str:
 @router.get("/v1/contacts/{customer}")
 async def get_contact(
     request: Request, customer: Annotated[str, Path(max_length=700)], caller: MemberOrServer
-) -> Response:
+) -> Answer[views.ContactView]:
     """What is known of a contact: address, language, zone, consents and suppressions."""
     named = await _named(request, caller, customer)
     async with reading(request) as reader:
@@ -57,7 +66,7 @@ async def list_consents(
     caller: MemberOrServer,
     limit: Limit = 50,
     cursor: Cursor = "",
-) -> Response:
+) -> Answer[Page[views.ConsentView]]:
     """The consent ledger of a contact, the oldest first; each line's digest covers the one before it."""
     named = await _named(request, caller, customer)
     async with reading(request) as reader:
@@ -72,7 +81,7 @@ async def list_messages(
     state: MessageState | None = None,
     limit: Limit = 50,
     cursor: Cursor = "",
-) -> Response:
+) -> Answer[Page[views.MessageView]]:
     """Messages, the newest first: a customer's, or under a server key those of all."""
     everybody = caller.kind == "server" and not customer
     named = "" if everybody else await _named(request, caller, customer or "me")
@@ -84,19 +93,19 @@ async def list_messages(
 @router.post("/v1/messages/{message}/outcome", openapi_extra=KEYED)
 async def clear_up(
     request: Request, message: Annotated[str, Path(max_length=80)], body: OutcomeBody, caller: ServerKey
-) -> Response:
+) -> Answer[Settled]:
     """Say what became of a message whose outcome is unknown; 409 for any other."""
     async with reading(request) as reader:
         rows = await reader.fetch_by_keys(tables.message, [(caller.account, message)], tables.message_row)
     if not rows:
         raise not_found("message", message)
 
-    def judge(command: Command, desk: Desk) -> dict[str, str]:
+    def judge(command: Command, desk: Desk) -> Settled:
         known = desk.messages[command.account, message]
         if known.state is not MessageState.UNKNOWN:
             raise Refused("message_settled", f"this message is {known.state.value}", status=409)
         note(desk, known, Outcome(Fate(body.outcome), "said by hand"))
-        return {"id": message, "state": desk.messages[command.account, message].state.value}
+        return Settled(message, desk.messages[command.account, message].state)
 
     return await perform(request, caller=caller, customer=rows[0].customer, judge=judge)
 
@@ -104,7 +113,7 @@ async def clear_up(
 @router.get("/v1/decisions")
 async def list_decisions(
     request: Request, caller: MemberOrServer, customer: Name = "", limit: Limit = 50, cursor: Cursor = ""
-) -> Response:
+) -> Answer[Page[views.DecisionView]]:
     """Why messages were not sent, or not yet, the newest first: a customer's, or under a server key those of all."""
     everybody = caller.kind == "server" and not customer
     named = "" if everybody else await _named(request, caller, customer or "me")
@@ -113,13 +122,15 @@ async def list_decisions(
 
 
 @router.get("/v1/suppressions")
-async def list_suppressions(request: Request, caller: ServerKey, limit: Limit = 50, cursor: Cursor = "") -> Response:
+async def list_suppressions(
+    request: Request, caller: ServerKey, limit: Limit = 50, cursor: Cursor = ""
+) -> Answer[Page[views.SuppressedAddress]]:
     """Addresses, as keyed hashes, that must not be written to, and why."""
     async with reading(request) as reader:
         return answer(await views.suppressions_page(reader, caller.account, limit, cursor))
 
 
 @router.get("/v1/journeys")
-async def list_journeys(request: Request, caller: ServerKey) -> Response:
+async def list_journeys(request: Request, caller: ServerKey) -> Answer[Page[views.JourneyView]]:
     """The journeys and their steps, and since when each listens."""
-    return answer({"data": views.journeys_view(), "next_cursor": None, "has_more": False})
+    return answer(whole(views.journeys_view()))

@@ -1,7 +1,7 @@
 """What the API shows of contacts, messages, decisions, suppressions and journeys."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Select, and_, or_, select
@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, or_, select
 from services.notifications import tables
 from services.notifications.audience import language_of
 from services.notifications.journeys import JOURNEYS, After, Await
-from services.notifications.records import ConsentProof, Contact, Decision, Message, Suppression
+from services.notifications.records import Consent, ConsentProof, Contact, Decision, Message, Suppression
 from shared.db.base import Reader
 from shared.tables import AliasRow
 from shared.web import Page, page, read_cursor
@@ -36,6 +36,76 @@ class MessageView(msgspec.Struct, frozen=True):
     settled_at: datetime | None
 
 
+class SuppressionView(msgspec.Struct, frozen=True):
+    """What an address must not be written to for, since when and why."""
+
+    channel: str
+    purpose: str
+    reason: str
+    since: datetime
+
+
+class SuppressedAddress(msgspec.Struct, frozen=True):
+    """An address, as a keyed hash, that must not be written to."""
+
+    address: str
+    channel: str
+    purpose: str
+    reason: str
+    since: datetime
+
+
+class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a message was not sent, or not yet: reason code with the version of the rule that said so."""
+
+    id: str
+    customer: str
+    journey: str
+    version: int
+    step: str
+    key: str
+    channel: str
+    reason: str
+    rule: str
+    at: datetime
+
+
+class ConsentView(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the consent ledger; `digest` covers the line and the digest before it."""
+
+    id: str
+    customer: str
+    channel: str
+    purpose: str
+    granted: bool
+    at: datetime
+    source: str
+    wording: str
+    recorded: datetime
+    previous: str
+    digest: str
+
+
+class JourneyStep(msgspec.Struct, frozen=True):
+    """A step of a journey: what it sends by which channel, so many seconds after the start or at the latest."""
+
+    name: str
+    channel: str
+    kind: Literal["after", "await"]
+    seconds: int
+
+
+class JourneyView(msgspec.Struct, frozen=True, kw_only=True):
+    """A journey, its steps, and since when it listens."""
+
+    name: str
+    version: int
+    purpose: str
+    valid_for_seconds: int
+    since: datetime
+    steps: list[JourneyStep]
+
+
 class ContactView(msgspec.Struct, frozen=True):
     """What is known of a contact; `consents` are the newest words, `suppressions` bind the address whoever has it."""
 
@@ -47,8 +117,8 @@ class ContactView(msgspec.Struct, frozen=True):
     locale: str
     language: str
     zone: str
-    consents: list[dict[str, Any]]
-    suppressions: list[dict[str, Any]]
+    consents: tuple[Consent, ...]
+    suppressions: list[SuppressionView]
 
 
 async def survivor(reader: Reader, account: str, customer: str) -> str:
@@ -80,30 +150,32 @@ async def contact_view(reader: Reader, contact: Contact) -> ContactView:
         locale=contact.locale,
         language=language_of(contact.locale, ""),
         zone=contact.zone,
-        consents=[msgspec.structs.asdict(word) for word in contact.consents],
+        consents=contact.consents,
         suppressions=[_suppressed(row) for row in held],
     )
 
 
-async def messages_page(reader: Reader, account: str, customer: str, state: str, limit: int, cursor: str) -> Page:
+async def messages_page(
+    reader: Reader, account: str, customer: str, state: str, limit: int, cursor: str
+) -> Page[MessageView]:
     """Messages of a customer (of all for ''), in one state or in any, the newest first."""
     chosen = _newest_first(select(*_message.columns), _message, _message.c.claimed_at, account, customer, cursor)
     if state:
         chosen = chosen.where(_message.c.state == state)
     rows = [tables.message_row(*row) for row in await reader.fetch(chosen.limit(limit + 1))]
     found = page(rows, limit, lambda row: (row.claimed_at, row.id))
-    return Page([_message_view(row) for row in found.data], found.next_cursor, found.has_more)
+    return found.each(_message_view)
 
 
-async def decisions_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
+async def decisions_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page[DecisionView]:
     """Why messages to a customer were not sent, or not yet, the newest first."""
     chosen = _newest_first(select(*_decision.columns), _decision, _decision.c.at, account, customer, cursor)
     rows = [Decision(*row) for row in await reader.fetch(chosen.limit(limit + 1))]
     found = page(rows, limit, lambda row: (row.at, row.id))
-    return Page([_without_account(row) for row in found.data], found.next_cursor, found.has_more)
+    return found.each(_decision_view)
 
 
-async def consents_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page:
+async def consents_page(reader: Reader, account: str, customer: str, limit: int, cursor: str) -> Page[ConsentView]:
     """What a customer said on consent, with its proof, the oldest first."""
     table = _consent.c
     chosen = select(*_consent.columns).where(table.account == account, table.customer == customer)
@@ -112,10 +184,10 @@ async def consents_page(reader: Reader, account: str, customer: str, limit: int,
         chosen = chosen.where(or_(table.recorded > at, and_(table.recorded == at, table.id > last)))
     rows = await reader.fetch(chosen.order_by(table.recorded, table.id).limit(limit + 1))
     found = page([ConsentProof(*row) for row in rows], limit, lambda row: (row.recorded, row.id))
-    return Page([_without_account(row) for row in found.data], found.next_cursor, found.has_more)
+    return found.each(_consent_view)
 
 
-async def suppressions_page(reader: Reader, account: str, limit: int, cursor: str) -> Page:
+async def suppressions_page(reader: Reader, account: str, limit: int, cursor: str) -> Page[SuppressedAddress]:
     """Addresses (keyed hashes) that must not be written to."""
     table = _suppression.c
     place = (table.address, table.channel, table.purpose)
@@ -126,20 +198,20 @@ async def suppressions_page(reader: Reader, account: str, limit: int, cursor: st
         chosen = chosen.where(or_(table.address > address, and_(table.address == address, within)))
     rows = [Suppression(*row) for row in await reader.fetch(chosen.limit(limit + 1))]
     found = page(rows, limit, lambda row: (row.address, row.channel, row.purpose))
-    return Page([{"address": row.address, **_suppressed(row)} for row in found.data], found.next_cursor, found.has_more)
+    return found.each(lambda row: SuppressedAddress(row.address, row.channel, row.purpose, row.reason, row.since))
 
 
-def journeys_view() -> list[dict[str, Any]]:
+def journeys_view() -> list[JourneyView]:
     """The journeys, their steps, and since when each listens."""
     return [
-        {
-            "name": journey.name,
-            "version": journey.version,
-            "purpose": journey.purpose.value,
-            "valid_for_seconds": int(journey.valid_for.total_seconds()),
-            "since": journey.since,
-            "steps": [_step(step) for step in journey.steps],
-        }
+        JourneyView(
+            name=journey.name,
+            version=journey.version,
+            purpose=journey.purpose.value,
+            valid_for_seconds=int(journey.valid_for.total_seconds()),
+            since=journey.since,
+            steps=[_step(step) for step in journey.steps],
+        )
         for journey in JOURNEYS
     ]
 
@@ -175,19 +247,23 @@ def _message_view(row: Message) -> MessageView:
     )
 
 
+def _decision_view(row: Decision) -> DecisionView:
+    return DecisionView(**_without_account(row))
+
+
+def _consent_view(row: ConsentProof) -> ConsentView:
+    return ConsentView(**_without_account(row))
+
+
 def _without_account(row: Decision | ConsentProof) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(row).items() if name != "account"}
 
 
-def _suppressed(row: Suppression) -> dict[str, Any]:
-    return {"channel": row.channel, "purpose": row.purpose, "reason": row.reason, "since": row.since}
+def _suppressed(row: Suppression) -> SuppressionView:
+    return SuppressionView(row.channel, row.purpose, row.reason, row.since)
 
 
-def _step(step: After | Await) -> dict[str, Any]:
+def _step(step: After | Await) -> JourneyStep:
     after = step.delay if isinstance(step, After) else step.timeout
-    return {
-        "name": step.message.template,
-        "channel": step.message.channel,
-        "kind": "after" if isinstance(step, After) else "await",
-        "seconds": int(after.total_seconds()),
-    }
+    kind: Literal["after", "await"] = "after" if isinstance(step, After) else "await"
+    return JourneyStep(step.message.template, step.message.channel, kind, int(after.total_seconds()))

@@ -4,7 +4,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+import msgspec
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import bindparam, select
 
@@ -14,9 +15,11 @@ from services.scoring.records import OrderRow, RatesRow
 from shared import db
 from shared.access import ServerKey
 from shared.errors import not_found
-from shared.web import MOST_PER_PAGE, answer, page, read_cursor, reading, running_of
+from shared.events.ingest import Money
+from shared.openapi import Answer, Router
+from shared.web import MOST_PER_PAGE, Page, answer, page, read_cursor, reading, running_of
 
-router = APIRouter()
+router = Router()
 
 NATURAL: dict[str, Any] = {"x-idempotency": "natural"}
 MOST_CURRENCIES = 400
@@ -50,28 +53,57 @@ class CurrencyBody(BaseModel):
     currency: Code
 
 
+class RatesView(msgspec.Struct, frozen=True):
+    """A day's rates: what one unit of `base` costs in each currency, as text."""
+
+    date: date
+    base: str
+    rates: dict[str, str]
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """An order whose money waits for a rate."""
+
+    order: str
+    store: str
+    customer: str | None
+    date: date
+    money: Money
+
+
+class ReportingCurrency(msgspec.Struct, frozen=True):
+    """The currency reported in (None: none chosen yet), and for how many days a rate holds."""
+
+    currency: str | None
+    rates_hold_days: int
+
+
 @router.get("/v1/exchange-rates")
-async def list_rates(request: Request, caller: ServerKey, limit: Limit = 50, cursor: str = "") -> Response:
+async def list_rates(
+    request: Request, caller: ServerKey, limit: Limit = 50, cursor: str = ""
+) -> Answer[Page[RatesView]]:
     """The rates given so far, newest day first."""
     (before,) = read_cursor(cursor, tuple[int]) if cursor else (_LATEST,)
     async with reading(request) as reader:
         rows = await exchange.rates_before(reader, caller.account, before, limit + 1)
-    listed = page([_view(row) for row in rows], limit, lambda view: (date.fromisoformat(view["date"]).toordinal(),))
+    listed = page([_view(row) for row in rows], limit, lambda view: (view.date.toordinal(),))
     return answer(listed)
 
 
 @router.get("/v1/exchange-rates/missing")
-async def list_missing(request: Request, caller: ServerKey, limit: Limit = 50, cursor: str = "") -> Response:
+async def list_missing(
+    request: Request, caller: ServerKey, limit: Limit = 50, cursor: str = ""
+) -> Answer[Page[Missing]]:
     """Orders that count but whose money is set aside until a rate comes, by id; amounts in minor units."""
     (after,) = read_cursor(cursor, tuple[str]) if cursor else ("",)
     async with reading(request) as reader:
         rows = await reader.fetch(_WAITING, account=caller.account, after=after, most=limit + 1)
     waiting = [_missing(OrderRow(*row)) for row in rows]
-    return answer(page(waiting, limit, lambda view: (view["order"],)))
+    return answer(page(waiting, limit, lambda view: (view.order,)))
 
 
 @router.get("/v1/exchange-rates/{day}")
-async def get_rates(request: Request, day: date, caller: ServerKey) -> Response:
+async def get_rates(request: Request, day: date, caller: ServerKey) -> Answer[RatesView]:
     """The rates that were given for a day."""
     async with reading(request) as reader:
         rows = await reader.fetch_by_keys(tables.rates, [(caller.account, day.toordinal())], RatesRow)
@@ -81,7 +113,7 @@ async def get_rates(request: Request, day: date, caller: ServerKey) -> Response:
 
 
 @router.put("/v1/exchange-rates/{day}", openapi_extra=NATURAL)
-async def put_rates(request: Request, day: date, body: RatesBody, caller: ServerKey) -> Response:
+async def put_rates(request: Request, day: date, body: RatesBody, caller: ServerKey) -> Answer[RatesView]:
     """Give the rates of a day, in the place of any given before; they hold until newer ones, at most seven days."""
     given = Rates(body.base, {currency: format(price, "f") for currency, price in sorted(body.rates.items())})
     async with running_of(request).db.write() as tx:
@@ -90,30 +122,30 @@ async def put_rates(request: Request, day: date, body: RatesBody, caller: Server
 
 
 @router.get("/v1/reporting-currency")
-async def get_reporting_currency(request: Request, caller: ServerKey) -> Response:
+async def get_reporting_currency(request: Request, caller: ServerKey) -> Answer[ReportingCurrency]:
     """The currency that scores and company figures are reckoned in."""
     async with reading(request) as reader:
         reporting = await exchange.reported_in(reader, caller.account)
-    return answer({"currency": reporting.currency if reporting else None, "rates_hold_days": HOLDS_DAYS})
+    return answer(ReportingCurrency(reporting.currency if reporting else None, HOLDS_DAYS))
 
 
 @router.put("/v1/reporting-currency", openapi_extra=NATURAL)
-async def put_reporting_currency(request: Request, body: CurrencyBody, caller: ServerKey) -> Response:
+async def put_reporting_currency(request: Request, body: CurrencyBody, caller: ServerKey) -> Answer[ReportingCurrency]:
     """Choose another; every order is then converted anew, those without a rate of their day are set aside."""
     async with running_of(request).db.write() as tx:
         await exchange.report_in(tx, caller.account, body.currency)
-    return answer({"currency": body.currency, "rates_hold_days": HOLDS_DAYS})
+    return answer(ReportingCurrency(body.currency, HOLDS_DAYS))
 
 
-def _view(row: RatesRow) -> dict[str, Any]:
-    return {"date": date.fromordinal(row.day).isoformat(), "base": row.rates.base, "rates": row.rates.quotes}
+def _view(row: RatesRow) -> RatesView:
+    return RatesView(date.fromordinal(row.day), row.rates.base, row.rates.quotes)
 
 
-def _missing(row: OrderRow) -> dict[str, Any]:
-    return {
-        "order": row.order_id,
-        "store": row.store,
-        "customer": row.customer or None,
-        "date": date.fromordinal(row.day).isoformat(),
-        "money": {"amount": row.paid, "currency": row.paid_currency},
-    }
+def _missing(row: OrderRow) -> Missing:
+    return Missing(
+        order=row.order_id,
+        store=row.store,
+        customer=row.customer or None,
+        date=date.fromordinal(row.day),
+        money=Money(amount=row.paid, currency=row.paid_currency),
+    )

@@ -2,29 +2,31 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+import msgspec
+from fastapi import Depends, Query, Request
 from sqlalchemy import bindparam, func, select
 
-from services.scoring import kpis, rates, tables
+from services.scoring import kpis, rates, tables, views
 from services.scoring.exchange import reported_in
 from services.scoring.features import local_day
 from services.scoring.money import original
 from services.scoring.records import Member, ModelRow, OrderRow
 from services.scoring.refits import served_of
-from services.scoring.scores import Terms
+from services.scoring.scores import Served, Terms
 from services.scoring.segments import DEFINITIONS, Segment
-from services.scoring.views import scores_of
 from services.scoring.words import Language
 from shared import db
 from shared.access import ServerKey, customer_of
 from shared.db.base import Reader
 from shared.errors import not_found
+from shared.openapi import Answer, Router
 from shared.tables import AliasRow
-from shared.web import MOST_PER_PAGE, answer, page, read_cursor, reading
+from shared.web import MOST_PER_PAGE, Page, answer, page, read_cursor, reading, whole
 
-router = APIRouter(tags=["scoring"])
+router = Router(tags=["scoring"])
 router.include_router(rates.router)
 
 Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
@@ -62,6 +64,35 @@ _MODELS = db.Query(
 _NEWEST = 2**31 - 1
 
 
+class SegmentView(msgspec.Struct, frozen=True):
+    """A segment, what it means, and how many customers stand in it."""
+
+    name: str
+    description: str
+    customers: int
+
+
+class CompanyFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """CompanyFigures by month with the definition of each; `store` is None for the whole account."""
+
+    store: str | None
+    as_of: datetime
+    reporting_currency: str | None
+    definitions: dict[str, str]
+    data: list[kpis.Month]
+    next_cursor: None = None
+    has_more: bool = False
+
+
+class Models(msgspec.Struct, frozen=True):
+    """The model in force, and refits."""
+
+    in_force: Served
+    data: list[ModelRow]
+    next_cursor: str | None
+    has_more: bool
+
+
 async def _terms(horizon: Horizon = 365, discount: Discount = 0.1, margin: Margin = 1.0) -> Terms:
     return Terms(horizon, discount, margin)
 
@@ -73,7 +104,7 @@ async def customer_scores(
     customer: str,
     terms: Annotated[Terms, Depends(_terms)],
     language: Language = "en",
-) -> Response:
+) -> Answer[views.CustomerScores]:
     """One customer's scores as of now, each with its reasons."""
     name = await customer_of(request, caller, customer)
     async with reading(request) as reader:
@@ -81,7 +112,7 @@ async def customer_scores(
         served = await served_of(reader, caller.account)
     if not members:
         raise not_found("customer", name)
-    return answer(scores_of(members[0], served, reader.now, terms, language))
+    return answer(views.scores_of(members[0], served, reader.now, terms, language))
 
 
 async def _named(reader: Reader, account: str, name: str) -> list[Member]:
@@ -96,31 +127,32 @@ async def _named(reader: Reader, account: str, name: str) -> list[Member]:
 @router.get("/v1/scores")
 async def list_scores(
     request: Request, caller: ServerKey, limit: Limit = 50, cursor: str = "", segment: Segment | None = None
-) -> Response:
+) -> Answer[Page[views.CustomerScores]]:
     """Customers with their scores as of now, by id."""
     return await _members_page(request, caller.account, limit, cursor, segment)
 
 
 @router.get("/v1/segments")
-async def list_segments(request: Request, caller: ServerKey) -> Response:
+async def list_segments(request: Request, caller: ServerKey) -> Answer[Page[SegmentView]]:
     """The lifecycle segments, what each means, and how many customers stand in it."""
     async with reading(request) as reader:
         sizes = {row[0]: int(row[1]) for row in await reader.fetch(_SIZES, account=caller.account)}
-    data = [{"name": name, "description": text, "customers": sizes.get(name, 0)} for name, text in DEFINITIONS.items()]
-    return answer({"data": data, "next_cursor": None, "has_more": False})
+    return answer(whole([SegmentView(name, text, sizes.get(name, 0)) for name, text in DEFINITIONS.items()]))
 
 
 @router.get("/v1/segments/{name}/members")
 async def segment_members(
     request: Request, caller: ServerKey, name: str, limit: Limit = 50, cursor: str = ""
-) -> Response:
+) -> Answer[Page[views.CustomerScores]]:
     """Who stands in a segment, with scores, by id."""
     if name not in DEFINITIONS:
         raise not_found("segment", name)
     return await _members_page(request, caller.account, limit, cursor, Segment(name))
 
 
-async def _members_page(request: Request, account: str, limit: int, cursor: str, segment: Segment | None) -> Response:
+async def _members_page(
+    request: Request, account: str, limit: int, cursor: str, segment: Segment | None
+) -> Answer[Page[views.CustomerScores]]:
     (after,) = read_cursor(cursor, tuple[str]) if cursor else ("",)
     asked: dict[str, Any] = {"account": account, "after": after, "most": limit + 1}
     async with reading(request) as reader:
@@ -129,28 +161,30 @@ async def _members_page(request: Request, account: str, limit: int, cursor: str,
         else:
             rows = await reader.fetch(_IN_SEGMENT, segment=segment.value, **asked)
         served = await served_of(reader, account)
-    views = [scores_of(Member(*row), served, reader.now, Terms()) for row in rows]
-    return answer(page(views, limit, lambda view: (view["customer"],)))
+    shown = [views.scores_of(Member(*row), served, reader.now, Terms()) for row in rows]
+    return answer(page(shown, limit, lambda view: (view.customer,)))
 
 
 @router.get("/v1/kpis")
 async def company_figures(
     request: Request, caller: ServerKey, store: str = "", months: Annotated[int, Query(ge=1, le=240)] = 24
-) -> Response:
-    """Figures of the account or of one store by month, newest last, with their definitions."""
+) -> Answer[CompanyFigures]:
+    """CompanyFigures of the account or of one store by month, newest last, with their definitions."""
     async with reading(request) as reader:
         sales = [row async for row in _counted(reader, caller.account, store)]
         reporting = await reported_in(reader, caller.account)
     today = max((local_day(reader.now, zone) for zone in {row.zone for row in sales}), default=0)
     figures = await asyncio.to_thread(_by_month, sales, today)
     currency = reporting.currency if reporting else None
-    scope = {
-        "store": store or None,
-        "as_of": reader.now,
-        "reporting_currency": currency,
-        "definitions": kpis.DEFINITIONS,
-    }
-    return answer({**scope, "data": figures[-months:], "next_cursor": None, "has_more": False})
+    return answer(
+        CompanyFigures(
+            store=store or None,
+            as_of=reader.now,
+            reporting_currency=currency,
+            definitions=kpis.DEFINITIONS,
+            data=figures[-months:],
+        )
+    )
 
 
 async def _counted(reader: Reader, account: str, store: str) -> AsyncIterator[OrderRow]:
@@ -176,12 +210,11 @@ def _by_month(sales: list[OrderRow], today: int) -> list[kpis.Month]:
 
 
 @router.get("/v1/models")
-async def list_models(request: Request, caller: ServerKey, limit: Limit = 20, cursor: str = "") -> Response:
+async def list_models(request: Request, caller: ServerKey, limit: Limit = 20, cursor: str = "") -> Answer[Models]:
     """The account's refits, newest first, each with its card, and the model in force."""
     (before,) = read_cursor(cursor, tuple[int]) if cursor else (_NEWEST,)
     async with reading(request) as reader:
         rows = await reader.fetch(_MODELS, account=caller.account, before=before, most=limit + 1)
         served = await served_of(reader, caller.account)
     listed = page([ModelRow(*row) for row in rows], limit, lambda row: (row.version,))
-    body = {"data": listed.data, "next_cursor": listed.next_cursor, "has_more": listed.has_more}
-    return answer({"in_force": served, **body})
+    return answer(Models(served, listed.data, listed.next_cursor, listed.has_more))

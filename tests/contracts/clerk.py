@@ -21,6 +21,7 @@ from services.notifications.service import notifications
 from services.notifications.tokens import Link, Tokens
 from services.scoring.service import scoring
 from shared.vault import vault_of
+from tests.contracts.described import Described
 from tests.ingest.shop import Shop, open_shop, shopify_order
 from tests.real.smtp import Act, SmtpServer
 from tests.world import World, a_world
@@ -282,11 +283,15 @@ class Clerk:
 
 @asynccontextmanager
 async def a_company(folder: Path, smtp_server: SmtpServer) -> AsyncIterator[World]:
-    """All four services, and a mail server that leaves it open what became of a mail."""
+    """All four services, and a mail server that leaves it open what became of a mail; answers are as described."""
     smtp_server.always_answers("DATA", Act.KEEP_AND_DROP)
     url = f"smtp://127.0.0.1:{smtp_server.port}"
     async with a_world([ingest, loyalty, scoring, notifications], folder, smtp_url=url) as world:
+        described = Described(world.runtime.app.openapi())
+        world.http.event_hooks["response"].append(described.hears)
         yield world
+        print(sorted(set((v,p) for p,o in world.runtime.app.openapi()["paths"].items() for v in o)-described.good))
+        assert described.faults == []
 
 
 async def everything_open(world: World) -> Clerk:

@@ -2,22 +2,24 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from fastapi import Request, Response
+from fastapi import Request
 
 from shared.db import Tx
 from shared.errors import Refused
 from shared.idempotency import Remembered, claim, remember
+from shared.openapi import Answer
 from shared.vault import vault_of
 from shared.web import running_of
 
 KEYED: dict[str, Any] = {"x-idempotency": "key"}
-Act = Callable[[Tx], Awaitable[Any]]
+Body = TypeVar("Body")
+Act = Callable[[Tx], Awaitable[Body]]
 
 
-async def change(request: Request, account: str, act: Act, *, status: int = 200) -> Response:
+async def change(request: Request, account: str, act: Act[Body], *, status: int = 200) -> Answer[Body]:
     """Do `act` once for each Idempotency-Key; a repeat is answered as the first was. Raises Refused without a key."""
     running = running_of(request)
     vault = vault_of(running.settings)
@@ -30,8 +32,8 @@ async def change(request: Request, account: str, act: Act, *, status: int = 200)
         known = await claim(tx, running.kernel, call)
         if known is not None:
             text = vault.open(known.answer).encode()
-            return Response(text, known.status, {"idempotency-replayed": "true"}, "application/json")
+            return Answer(text, known.status, {"idempotency-replayed": "true"}, "application/json")
         text = msgspec.json.encode(await act(tx))
         await remember(tx, running.kernel, [(call, status, vault.seal(text.decode()))])
     running.relay.news.set()
-    return Response(text, status, media_type="application/json")
+    return Answer(text, status, media_type="application/json")

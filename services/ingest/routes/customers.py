@@ -1,16 +1,17 @@
 """Customers over HTTP: who they are, tokens for them, merges, splits, erasure."""
 
-from datetime import timedelta
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import uuid4
 
 import jwt
-from fastapi import APIRouter, Path, Query, Request, Response
+import msgspec
+from fastapi import Path, Query, Request
 from pydantic import Field
 from sqlalchemy import bindparam, select
 
 from services.ingest import erasure, merging, tables
-from services.ingest.claims import Trust
+from services.ingest.claims import KeyKind, Trust
 from services.ingest.desk import IngestDesk
 from services.ingest.loading import external
 from services.ingest.records import AccountSecretRow, CustomerRow, IdentityKeyRow, values
@@ -21,12 +22,13 @@ from shared.clock import machine_now
 from shared.db import Query as Compiled
 from shared.db import Reader
 from shared.errors import Refused, not_found
+from shared.openapi import Answer, Router
 from shared.tables import AliasRow
 from shared.vault import vault_of
-from shared.web import MOST_PER_PAGE, answer, page, perform, read_cursor, reading, running_of
+from shared.web import MOST_PER_PAGE, Page, answer, page, perform, read_cursor, reading, running_of
 from shared.workset import Command
 
-router = APIRouter(tags=["customers"])
+router = Router(tags=["customers"])
 Name = Annotated[str, Path(max_length=700)]
 _customer = tables.customer
 _LIST = Compiled(
@@ -64,6 +66,61 @@ class EraseBody(Asked):
     """Nothing has to be said to be forgotten."""
 
 
+class CustomerName(msgspec.Struct, frozen=True):
+    """A name that a customer goes by; of a store, or of the whole account ('')."""
+
+    kind: KeyKind
+    store: str
+    value: str
+
+
+class CustomerConsent(msgspec.Struct, frozen=True):
+    """The newest word on a channel and purpose, and since when it holds."""
+
+    granted: bool
+    at: datetime
+
+
+class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer; `consents` by channel:purpose, `verified` unless only a browser vouches for them."""
+
+    id: str
+    recorded_at: datetime
+    erased_at: datetime | None
+    verified: bool
+    keys: list[CustomerName]
+    profile: dict[str, str]
+    consents: dict[str, CustomerConsent]
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """A customer who is forgotten since then."""
+
+    id: str
+    erased_at: datetime
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """Who two customers are now."""
+
+    id: str
+
+
+class Split(msgspec.Struct, frozen=True):
+    """The new customer that a split has made, and whom it was taken from."""
+
+    id: str
+    survivor: str
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A token, for whom it is and until when."""
+
+    token: str
+    customer: str
+    expires_at: datetime
+
+
 async def known(reader: Reader, account: str, name: str) -> CustomerRow:
     """The customer behind an id of ours or a store's, after merges; raises Refused 404."""
     key = external(name)
@@ -80,17 +137,17 @@ async def known(reader: Reader, account: str, name: str) -> CustomerRow:
     return rows[0]
 
 
-def shown(row: CustomerRow) -> dict[str, Any]:
+def shown(row: CustomerRow) -> CustomerView:
     """A customer as the API shows it."""
-    return {
-        "id": row.id,
-        "recorded_at": row.recorded,
-        "erased_at": row.erased_at,
-        "verified": row.verified,
-        "keys": [{"kind": key.kind, "store": key.store, "value": key.value} for key in row.keys],
-        "profile": values(row),
-        "consents": {name: {"granted": held.granted, "at": held.at} for name, held in row.consents.items()},
-    }
+    return CustomerView(
+        id=row.id,
+        recorded_at=row.recorded,
+        erased_at=row.erased_at,
+        verified=row.verified,
+        keys=[CustomerName(key.kind, key.store, key.value) for key in row.keys],
+        profile=values(row),
+        consents={name: CustomerConsent(held.granted, held.at) for name, held in row.consents.items()},
+    )
 
 
 @router.get("/v1/customers")
@@ -99,20 +156,17 @@ async def list_customers(
     caller: ServerKey,
     limit: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = 50,
     cursor: Annotated[str, Query(max_length=400)] = "",
-) -> Response:
+) -> Answer[Page[CustomerView]]:
     """The account's customers, in the order they were first known."""
     after = read_cursor(cursor, tuple[str])[0] if cursor else ""
     async with reading(request) as reader:
         rows = await reader.fetch(_LIST, account=caller.account, after=after, most=limit + 1)
     found = [CustomerRow(*row) for row in rows]
-    listed = page(found, limit, lambda row: (row.id,))
-    return answer(
-        {"data": [shown(row) for row in listed.data], "next_cursor": listed.next_cursor, "has_more": listed.has_more}
-    )
+    return answer(page(found, limit, lambda row: (row.id,)).each(shown))
 
 
 @router.get("/v1/customers/{customer}")
-async def get_customer(request: Request, customer: Name, caller: MemberOrServer) -> Response:
+async def get_customer(request: Request, customer: Name, caller: MemberOrServer) -> Answer[CustomerView]:
     """One customer, under a server key or that customer's own token."""
     async with reading(request) as reader:
         if caller.kind == "customer":
@@ -143,42 +197,42 @@ async def _found(request: Request, caller: Caller, name: str) -> str:
 @router.post("/v1/customers/{customer}/erase", openapi_extra=KEYED)
 async def erase_customer(
     request: Request, customer: Name, caller: ServerKey, body: EraseBody | None = None
-) -> Response:
+) -> Answer[Erased]:
     """Forget a customer, everywhere; what they did before never comes back."""
 
-    def judge(command: Command, desk: IngestDesk) -> Any:
+    def judge(command: Command, desk: IngestDesk) -> Erased:
         person = desk.person(command.customer)
         if person.erased_at is None:
             erasure.erase(desk, person, command.time)
-        return {"id": person.id, "erased_at": person.erased_at or command.time}
+        return Erased(person.id, person.erased_at or command.time)
 
     return await perform(request, caller=caller, customer=await _found(request, caller, customer), judge=judge)
 
 
 @router.post("/v1/customers/{customer}/merge", openapi_extra=KEYED)
-async def merge_customers(request: Request, customer: Name, body: MergeBody, caller: ServerKey) -> Response:
+async def merge_customers(request: Request, customer: Name, body: MergeBody, caller: ServerKey) -> Answer[Merged]:
     """Make two customers one."""
     one, other = await _found(request, caller, customer), await _found(request, caller, body.other)
 
-    def judge(command: Command, desk: IngestDesk) -> Any:
-        return {"id": merging.merge(desk, command.customer, other)}
+    def judge(command: Command, desk: IngestDesk) -> Merged:
+        return Merged(merging.merge(desk, command.customer, other))
 
     return await perform(request, caller=caller, customer=one, about=other, judge=judge)
 
 
 @router.post("/v1/customers/{customer}/split", openapi_extra=KEYED)
-async def split_customer(request: Request, customer: Name, body: SplitBody, caller: ServerKey) -> Response:
+async def split_customer(request: Request, customer: Name, body: SplitBody, caller: ServerKey) -> Answer[Split]:
     """Undo a merge: names and orders go back, to a new customer id."""
 
-    def judge(command: Command, desk: IngestDesk) -> Any:
-        return {"id": merging.split(desk, command.customer, body.merged), "survivor": command.customer}
+    def judge(command: Command, desk: IngestDesk) -> Split:
+        return Split(merging.split(desk, command.customer, body.merged), command.customer)
 
     named = await _found(request, caller, customer)
     return await perform(request, caller=caller, customer=named, about=body.merged, judge=judge)
 
 
 @router.post("/v1/customer-tokens", status_code=201, openapi_extra={"x-idempotency": "natural"})
-async def create_token(request: Request, body: TokenBody, caller: ServerKey) -> Response:
+async def create_token(request: Request, body: TokenBody, caller: ServerKey) -> Answer[Token]:
     """A token (EdDSA JWT) by which a front end acts for one customer; a store's key names its own ids only."""
     key = external(body.customer)
     if key is not None and caller.store and key.store != caller.store:
@@ -188,16 +242,17 @@ async def create_token(request: Request, body: TokenBody, caller: ServerKey) -> 
     async with reading(request) as reader:
         rows = await reader.fetch_by_keys(tables.account_secret, [(caller.account,)], AccountSecretRow)
     now = machine_now()
+    until = now + timedelta(seconds=body.seconds)
     claims = {
         "iss": caller.account,
         "aud": "querencia",
         "sub": customer,
         "store": key.store if key is not None else caller.store,
         "iat": now,
-        "exp": now + timedelta(seconds=body.seconds),
+        "exp": until,
     }
     token = jwt.encode(claims, vault_of(running.settings).open(rows[0].sealed), "EdDSA", {"kid": rows[0].signing_key})
-    return answer({"token": token, "customer": customer, "expires_at": claims["exp"]}, 201)
+    return answer(Token(token, customer, until), 201)
 
 
 async def _token_customer(request: Request, caller: Caller, name: str) -> str:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+import msgspec
+from fastapi import Request
 from sqlalchemy import and_, bindparam, or_, select
 
 from services.ingest import tables
@@ -16,9 +17,11 @@ from services.ingest.taking_orders import order_of
 from shared.access import ServerKey
 from shared.db import Query as Compiled
 from shared.errors import not_found
-from shared.web import answer, page, read_cursor, reading
+from shared.events.ingest import Cart, Order
+from shared.openapi import Answer, Router
+from shared.web import Page, answer, page, read_cursor, reading
 
-router = APIRouter(tags=["orders, carts"])
+router = Router(tags=["orders, carts"])
 _order, _cart = tables.customer_order, tables.cart
 _ORDERS = (
     select(*_order.columns)
@@ -39,10 +42,33 @@ _CART = Compiled(_CARTS.where(_cart.c.id == bindparam("id")))
 _CARTS_OF = Compiled(_CARTS.where(_cart.c.customer == bindparam("customer")).order_by(_cart.c.id))
 
 
+class OrderView(msgspec.Struct, frozen=True):
+    """An order at its newest revision, whose it is and of which store."""
+
+    customer: str
+    store: str
+    order: Order | None
+
+
+class CartView(msgspec.Struct, frozen=True):
+    """A cart as it is now; `open` until a purchase or its owner has ended it."""
+
+    customer: str
+    store: str
+    open: bool
+    cart: Cart | None
+
+
+class Carts(msgspec.Struct, frozen=True):
+    """A customer's carts."""
+
+    data: list[CartView]
+
+
 @router.get("/v1/orders")
 async def list_orders(
     request: Request, caller: ServerKey, customer: str = "", limit: Limit = 50, cursor: Cursor = "", since: Since = None
-) -> Response:
+) -> Answer[Page[OrderView]]:
     """The account's orders, or one customer's, in the order they were first heard of."""
     at, name = read_cursor(cursor, tuple[datetime, str]) if cursor else (since or BEGINNING, "")
     given: dict[str, Any] = {"account": caller.account, "at": at, "id": name, "most": limit + 1}
@@ -52,18 +78,16 @@ async def list_orders(
             rows = await reader.fetch(_ORDERS_OF, customer=who, **given)
         else:
             rows = await reader.fetch(_ALL_ORDERS, **given)
-    listed = page([OrderRow(*row) for row in rows], limit, lambda row: (row.recorded, row.id))
-    data = [order_view(row) for row in listed.data]
-    return answer({"data": data, "next_cursor": listed.next_cursor, "has_more": listed.has_more})
+    return answer(page([OrderRow(*row) for row in rows], limit, lambda row: (row.recorded, row.id)).each(order_view))
 
 
-def order_view(row: OrderRow) -> dict[str, Any]:
+def order_view(row: OrderRow) -> OrderView:
     """An order as the API shows it."""
-    return {"customer": row.customer, "store": row.store, "order": order_of(row)}
+    return OrderView(row.customer, row.store, order_of(row))
 
 
 @router.get("/v1/orders/{order}")
-async def get_order(request: Request, order: Name, caller: ServerKey) -> Response:
+async def get_order(request: Request, order: Name, caller: ServerKey) -> Answer[OrderView]:
     """One order by our id or the store's (`ext:<store>:<id>`), at its newest revision."""
     name = own_id(order_id, caller.account, order)
     async with reading(request) as reader:
@@ -73,22 +97,22 @@ async def get_order(request: Request, order: Name, caller: ServerKey) -> Respons
     return answer(order_view(rows[0]))
 
 
-def cart_view(row: CartRow) -> dict[str, Any]:
+def cart_view(row: CartRow) -> CartView:
     """A cart as the API shows it."""
-    return {"customer": row.customer, "store": row.store, "open": row.open, "cart": cart_of(row)}
+    return CartView(row.customer, row.store, row.open, cart_of(row))
 
 
 @router.get("/v1/carts")
-async def list_carts(request: Request, caller: ServerKey, customer: str) -> Response:
+async def list_carts(request: Request, caller: ServerKey, customer: str) -> Answer[Carts]:
     """One customer's carts."""
     async with reading(request) as reader:
         who = (await known(reader, caller.account, customer)).id
         rows = await reader.fetch(_CARTS_OF, account=caller.account, customer=who)
-    return answer({"data": [cart_view(CartRow(*row)) for row in rows]})
+    return answer(Carts([cart_view(CartRow(*row)) for row in rows]))
 
 
 @router.get("/v1/carts/{cart}")
-async def get_cart(request: Request, cart: Name, caller: ServerKey) -> Response:
+async def get_cart(request: Request, cart: Name, caller: ServerKey) -> Answer[CartView]:
     """One cart as it is now."""
     async with reading(request) as reader:
         row = await reader.fetch_one(_CART, account=caller.account, id=cart)

@@ -1,9 +1,9 @@
 """Products over HTTP: the catalogue as the stores tell it."""
 
 from datetime import datetime
-from typing import Any
 
-from fastapi import APIRouter, Request, Response
+import msgspec
+from fastapi import Request
 from sqlalchemy import and_, bindparam, or_, select
 
 from services.ingest import tables
@@ -13,9 +13,11 @@ from services.ingest.routes.listing import BEGINNING, Cursor, Limit, Name, Since
 from shared.access import ServerKey
 from shared.db import Query as Compiled
 from shared.errors import not_found
-from shared.web import answer, page, read_cursor, reading
+from shared.events.ingest import Product
+from shared.openapi import Answer, Router
+from shared.web import Page, answer, page, read_cursor, reading
 
-router = APIRouter(tags=["products"])
+router = Router(tags=["products"])
 _product = tables.product
 _LIST = Compiled(
     select(*_product.columns)
@@ -31,26 +33,32 @@ _LIST = Compiled(
 )
 
 
-def shown(row: ProductRow) -> dict[str, Any]:
+class ProductView(msgspec.Struct, frozen=True):
+    """A product as it is now, of which store, and since when we know of it."""
+
+    store: str
+    recorded_at: datetime
+    product: Product
+
+
+def shown(row: ProductRow) -> ProductView:
     """A product as the API shows it."""
-    return {"store": row.store, "recorded_at": row.recorded, "product": row.product}
+    return ProductView(row.store, row.recorded, row.product)
 
 
 @router.get("/v1/products")
 async def list_products(
     request: Request, caller: ServerKey, limit: Limit = 50, cursor: Cursor = "", since: Since = None
-) -> Response:
+) -> Answer[Page[ProductView]]:
     """The account's products, removed ones too, in the order they were first heard of."""
     at, name = read_cursor(cursor, tuple[datetime, str]) if cursor else (since or BEGINNING, "")
     async with reading(request) as reader:
         rows = await reader.fetch(_LIST, account=caller.account, at=at, id=name, most=limit + 1)
-    listed = page([ProductRow(*row) for row in rows], limit, lambda row: (row.recorded, row.id))
-    data = [shown(row) for row in listed.data]
-    return answer({"data": data, "next_cursor": listed.next_cursor, "has_more": listed.has_more})
+    return answer(page([ProductRow(*row) for row in rows], limit, lambda row: (row.recorded, row.id)).each(shown))
 
 
 @router.get("/v1/products/{product}")
-async def get_product(request: Request, product: Name, caller: ServerKey) -> Response:
+async def get_product(request: Request, product: Name, caller: ServerKey) -> Answer[ProductView]:
     """One product by our id or the store's (`ext:<store>:<id>`), as it is now."""
     name = own_id(product_id, caller.account, product)
     async with reading(request) as reader:

@@ -1,26 +1,38 @@
 """Accounts, stores, sources and keys over HTTP."""
 
 import hmac
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
-from msgspec.structs import asdict
+from fastapi import Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.ingest import access, tables
 from services.ingest.records import SecretRow, SourceRow
 from services.ingest.routes.changing import KEYED, change
-from services.ingest.setup import Wanted, make_store
+from services.ingest.routes.shown import (
+    Closed,
+    Keys,
+    NewKey,
+    NewSecret,
+    NewSource,
+    Revoked,
+    Sources,
+    Stores,
+    key_view,
+    source_view,
+)
+from services.ingest.setup import NewStore, Wanted, make_store
 from services.ingest.sources import secret_uses
 from shared.access import ServerKey, bearer, unauthorized
 from shared.config import ConfigList
 from shared.db import Tx, new_id
 from shared.errors import not_found
 from shared.events.config import KeyConfigured, StoreConfigured
+from shared.openapi import Answer, Router
 from shared.vault import vault_of
 from shared.web import answer, reading, running_of
 
-router = APIRouter(tags=["set-up"])
+router = Router(tags=["set-up"])
 Name = Annotated[str, Path(max_length=80)]
 Text = Annotated[str, Field(max_length=500)]
 _things = ConfigList(tables.kernel)
@@ -74,32 +86,32 @@ class KeyBody(Asked):
     origins: tuple[Text, ...] = ()
 
 
-@router.post("/v1/accounts", status_code=201, openapi_extra=KEYED)
-async def create_account(request: Request, body: AccountBody) -> Response:
+@router.post("/v1/accounts", status_code=201, openapi_extra={**KEYED, "security": [{"operator_key": []}]})
+async def create_account(request: Request, body: AccountBody) -> Answer[NewStore]:
     """Make a company with a first shop, under the operator's key; its keys are shown this once."""
     vault = vault_of(running_of(request).settings)
     given = bearer(request.headers.get("authorization", ""))
     if not hmac.compare_digest(given.encode(), vault.operator_key().encode()):
         raise unauthorized("accounts are made with the operator's key")
 
-    async def act(tx: Tx) -> Any:
+    async def act(tx: Tx) -> NewStore:
         return await make_store(tx, vault, Wanted(account_name=body.name, **body.store.model_dump()))
 
     return await change(request, "", act, status=201)
 
 
 @router.get("/v1/stores")
-async def list_stores(request: Request, caller: ServerKey) -> Response:
+async def list_stores(request: Request, caller: ServerKey) -> Answer[Stores]:
     """The account's stores."""
     async with reading(request) as reader:
-        return answer({"data": await _things.of_account(reader, StoreConfigured, caller.account)})
+        return answer(Stores(await _things.of_account(reader, StoreConfigured, caller.account)))
 
 
 @router.post("/v1/stores", status_code=201, openapi_extra=KEYED)
-async def create_store(request: Request, body: StoreBody, caller: ServerKey) -> Response:
+async def create_store(request: Request, body: StoreBody, caller: ServerKey) -> Answer[StoreConfigured]:
     """Make a store."""
 
-    async def act(tx: Tx) -> Any:
+    async def act(tx: Tx) -> StoreConfigured:
         store = access.checked_store(StoreConfigured(id=new_id("sto"), revision=1, **body.model_dump()))
         await access.configure(tx, caller.account, store)
         return store
@@ -108,10 +120,10 @@ async def create_store(request: Request, body: StoreBody, caller: ServerKey) -> 
 
 
 @router.put("/v1/stores/{store}", openapi_extra=KEYED)
-async def change_store(request: Request, store: Name, body: StoreBody, caller: ServerKey) -> Response:
+async def change_store(request: Request, store: Name, body: StoreBody, caller: ServerKey) -> Answer[StoreConfigured]:
     """Change a store."""
 
-    async def act(tx: Tx) -> Any:
+    async def act(tx: Tx) -> StoreConfigured:
         before = await access.found(tx, StoreConfigured, caller.account, store)
         after = StoreConfigured(id=store, revision=before.revision + 1, **body.model_dump())
         await access.configure(tx, caller.account, access.checked_store(after))
@@ -121,7 +133,7 @@ async def change_store(request: Request, store: Name, body: StoreBody, caller: S
 
 
 @router.get("/v1/sources")
-async def list_sources(request: Request, caller: ServerKey) -> Response:
+async def list_sources(request: Request, caller: ServerKey) -> Answer[Sources]:
     """The account's sources with the ids of their secrets, and how many deliveries each of these has signed."""
     by = ("account",)
     async with reading(request) as reader:
@@ -131,92 +143,87 @@ async def list_sources(request: Request, caller: ServerKey) -> Response:
     held: dict[str, list[str]] = {}
     for secret in sorted(secrets, key=lambda secret: secret.id):
         held.setdefault(secret.source, []).append(secret.id)
-    shown = [
-        {**asdict(row), "active": row.active and row.uninstalled_at is None, "secrets": held.get(row.id, [])}
-        | {"secret_uses": {name: uses.get(name, 0) for name in held.get(row.id, [])}}
-        for row in sorted(sources, key=lambda row: row.id)
-    ]
-    return answer({"data": shown})
+    rows = sorted(sources, key=lambda row: row.id)
+    return answer(Sources([source_view(row, held.get(row.id, []), uses) for row in rows]))
 
 
 @router.post("/v1/sources", status_code=201, openapi_extra=KEYED)
-async def create_source(request: Request, body: SourceBody, caller: ServerKey) -> Response:
+async def create_source(request: Request, body: SourceBody, caller: ServerKey) -> Answer[NewSource]:
     """Make a source; the address for the platform comes back."""
     vault = vault_of(running_of(request).settings)
 
-    async def act(tx: Tx) -> Any:
+    async def act(tx: Tx) -> NewSource:
         name = body.name or body.platform
         row = SourceRow(caller.account, new_id("src"), body.store, body.platform, name, True, tx.now)
         await access.make_source(tx, vault, row, body.secret)
-        return {"id": row.id, "path": f"/webhooks/{body.platform}/{row.id}"}
+        return NewSource(row.id, f"/webhooks/{body.platform}/{row.id}")
 
     return await change(request, caller.account, act, status=201)
 
 
 @router.delete("/v1/sources/{source}", openapi_extra=KEYED)
-async def close_source(request: Request, source: Name, caller: ServerKey) -> Response:
+async def close_source(request: Request, source: Name, caller: ServerKey) -> Answer[Closed]:
     """Switch a source off: its webhooks are refused from now on."""
 
-    async def act(tx: Tx) -> Any:
+    async def act(tx: Tx) -> Closed:
         rows = await tx.fetch_by_keys(tables.source, [(caller.account, source)], SourceRow)
         if not rows:
             raise not_found("source", source)
         await tx.update_many(
             tables.source, by=("account", "id"), columns=("active",), rows=[(caller.account, source, False)]
         )
-        return {"id": source, "active": False}
+        return Closed(source, active=False)
 
     return await change(request, caller.account, act)
 
 
 @router.post("/v1/sources/{source}/secrets", status_code=201, openapi_extra=KEYED)
-async def add_secret(request: Request, source: Name, body: SecretBody, caller: ServerKey) -> Response:
+async def add_secret(request: Request, source: Name, body: SecretBody, caller: ServerKey) -> Answer[NewSecret]:
     """Add a secret; both count until the old one is retired."""
     vault = vault_of(running_of(request).settings)
 
-    async def act(tx: Tx) -> Any:
-        return {"id": await access.add_secret(tx, vault, caller.account, source, body.secret)}
+    async def act(tx: Tx) -> NewSecret:
+        return NewSecret(await access.add_secret(tx, vault, caller.account, source, body.secret))
 
     return await change(request, caller.account, act, status=201)
 
 
 @router.delete("/v1/sources/{source}/secrets/{secret}", openapi_extra=KEYED)
-async def retire_secret(request: Request, source: Name, secret: Name, caller: ServerKey) -> Response:
+async def retire_secret(request: Request, source: Name, secret: Name, caller: ServerKey) -> Answer[Closed]:
     """Retire a secret, but never the last."""
 
-    async def act(tx: Tx) -> Any:
+    async def act(tx: Tx) -> Closed:
         await access.drop_secret(tx, caller.account, source, secret)
-        return {"id": secret, "active": False}
+        return Closed(secret, active=False)
 
     return await change(request, caller.account, act)
 
 
 @router.get("/v1/keys")
-async def list_keys(request: Request, caller: ServerKey) -> Response:
+async def list_keys(request: Request, caller: ServerKey) -> Answer[Keys]:
     """The account's living keys, without their text."""
     async with reading(request) as reader:
         keys = await _things.of_account(reader, KeyConfigured, caller.account)
-    hidden = {"digest", "deleted"}
-    return answer({"data": [{n: v for n, v in asdict(key).items() if n not in hidden} for key in keys]})
+    return answer(Keys([key_view(key) for key in keys]))
 
 
 @router.post("/v1/keys", status_code=201, openapi_extra=KEYED)
-async def create_key(request: Request, body: KeyBody, caller: ServerKey) -> Response:
+async def create_key(request: Request, body: KeyBody, caller: ServerKey) -> Answer[NewKey]:
     """Make a key; its text is shown this once."""
 
-    async def act(tx: Tx) -> Any:
+    async def act(tx: Tx) -> NewKey:
         name, text = await access.make_key(tx, caller.account, body.kind, body.store, body.origins)
-        return {"id": name, "kind": body.kind, "store": body.store, "key": text}
+        return NewKey(name, body.kind, body.store, text)
 
     return await change(request, caller.account, act, status=201)
 
 
 @router.delete("/v1/keys/{key}", openapi_extra=KEYED)
-async def revoke_key(request: Request, key: Name, caller: ServerKey) -> Response:
+async def revoke_key(request: Request, key: Name, caller: ServerKey) -> Answer[Revoked]:
     """Revoke a key, for good."""
 
-    async def act(tx: Tx) -> Any:
+    async def act(tx: Tx) -> Revoked:
         await access.revoke_key(tx, caller.account, key)
-        return {"id": key, "deleted": True}
+        return Revoked(key, deleted=True)
 
     return await change(request, caller.account, act)

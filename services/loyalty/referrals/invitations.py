@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 from msgspec.structs import replace
 
 from services.loyalty import terms as days
@@ -18,13 +19,19 @@ ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 GIVER = re.compile(r"[^\W\d_]+([ '’-][^\W\d_]+){0,3}\.?")
 
 
+class Noted(msgspec.Struct, frozen=True):
+    """The answer that tells nothing more than that something was taken down."""
+
+    status: str
+
+
 def digest_of(account: str, address: str) -> str:
     """What is kept of an address: the digest of the mailbox that it reaches."""
     name, host = prints.mailbox(address)
     return prints.print_of(account, "email", f"{name}@{host}")[1]
 
 
-def invite(command: Command, desk: Desk, asked: FriendInvited, store: str) -> dict[str, str]:
+def invite(command: Command, desk: Desk, asked: FriendInvited, store: str) -> Noted:
     """Ask that somebody be invited by a member's link; the answer does not tell who is known or was invited before.
 
     Raises Refused 403 `no_invitations`, 409 `too_many_invitations`, 422 `unusable_address` or `unusable_name`.
@@ -46,7 +53,7 @@ def invite(command: Command, desk: Desk, asked: FriendInvited, store: str) -> di
         desk.invitations[command.account, digest] = Invitation(command.account, digest, command.customer, desk.now)
         fact = replace(asked, link=terms.link_for(party.code))
         desk.emit(fact, customer=f"inv_{digest[:32]}", store=store)
-    return {"status": "noted"}
+    return Noted("noted")
 
 
 def _check(asked: FriendInvited) -> None:

@@ -114,7 +114,7 @@ def told(referral: Referral) -> ReferralView:
     )
 
 
-async def page_of(reader: Reader, account: str, status: str, limit: int, cursor: str) -> Page:
+async def page_of(reader: Reader, account: str, status: str, limit: int, cursor: str) -> Page[ReferralView]:
     """The referrals of one status."""
     (after,) = read_cursor(cursor, tuple[str]) if cursor else ("",)
     rows = await reader.fetch(LISTED, account=account, status=status, after=after, most=limit + 1)

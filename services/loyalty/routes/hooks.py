@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import AfterValidator, Field
 
 from services.loyalty import exports, hooks
@@ -13,12 +13,19 @@ from services.loyalty.loading import HOOK
 from services.loyalty.routes.base import KEYED, Asked, Cursor, Limit, Name
 from shared.access import ServerKey
 from shared.clock import in_calendar
+from shared.openapi import Answer, Router
 from shared.vault import vault_of
-from shared.web import answer, perform, reading, running_of
+from shared.web import Page, answer, perform, reading, running_of, whole
 
-router = APIRouter()
+router = Router()
 Moment = Annotated[Annotated[datetime, AfterValidator(in_calendar)] | None, Query()]
 Status = Literal["", "issued", "held", "used", "returned"]
+
+
+class Csv(Response):
+    """A file of rows."""
+
+    media_type = "text/csv"
 
 
 class HookBody(Asked):
@@ -29,7 +36,7 @@ class HookBody(Asked):
 
 
 @router.post("/v1/webhooks", status_code=201, openapi_extra=KEYED)
-async def add_webhook(request: Request, body: HookBody, caller: ServerKey) -> Response:
+async def add_webhook(request: Request, body: HookBody, caller: ServerKey) -> Answer[hooks.Made]:
     """Add a webhook; the answer shows its secret, once."""
     secret, events = hooks.new_secret(), tuple(dict.fromkeys(body.events))
     sealed = vault_of(running_of(request).settings).seal(secret)
@@ -48,14 +55,14 @@ async def add_webhook(request: Request, body: HookBody, caller: ServerKey) -> Re
 
 
 @router.get("/v1/webhooks")
-async def list_webhooks(request: Request, caller: ServerKey) -> Response:
+async def list_webhooks(request: Request, caller: ServerKey) -> Answer[Page[exports.HookView]]:
     """The account's webhooks."""
     async with reading(request) as reader:
-        return answer({"data": await exports.hooks_of(reader, caller.account), "next_cursor": None, "has_more": False})
+        return answer(whole(await exports.hooks_of(reader, caller.account)))
 
 
 @router.delete("/v1/webhooks/{webhook}", openapi_extra=KEYED)
-async def stop_webhook(request: Request, webhook: Name, caller: ServerKey) -> Response:
+async def stop_webhook(request: Request, webhook: Name, caller: ServerKey) -> Answer[hooks.Stopped]:
     """Tell a webhook nothing any more."""
     return await perform(
         request,
@@ -69,14 +76,14 @@ async def stop_webhook(request: Request, webhook: Name, caller: ServerKey) -> Re
 @router.get("/v1/webhooks/{webhook}/calls")
 async def list_calls(
     request: Request, webhook: Name, caller: ServerKey, limit: Limit = 50, cursor: Cursor = ""
-) -> Response:
+) -> Answer[Page[exports.CallView]]:
     """What a webhook was told or is to be told, the newest first, and how it answered."""
     async with reading(request) as reader:
         return answer(await exports.calls_page(reader, caller.account, webhook, limit, cursor))
 
 
 @router.post("/v1/webhooks/{webhook}/calls/{call}/retry", openapi_extra=KEYED)
-async def retry_call(request: Request, webhook: Name, call: Name, caller: ServerKey) -> Response:
+async def retry_call(request: Request, webhook: Name, call: Name, caller: ServerKey) -> Answer[hooks.Retried]:
     """Make a call once more, at once."""
     del webhook
     return await perform(
@@ -88,7 +95,7 @@ async def retry_call(request: Request, webhook: Name, call: Name, caller: Server
     )
 
 
-@router.get("/v1/exports/vouchers")
+@router.get("/v1/exports/vouchers", response_class=Csv)
 async def export_vouchers(  # noqa: PLR0913, PLR0917 - what a list can be narrowed by
     request: Request,
     caller: ServerKey,
@@ -103,4 +110,4 @@ async def export_vouchers(  # noqa: PLR0913, PLR0917 - what a list can be narrow
         chosen = exports.Chosen(since, reward, status)
         text, following = await exports.vouchers(reader, caller.account, chosen, limit, cursor)
     headers = {"content-disposition": "attachment; filename=vouchers.csv"}
-    return Response(text, 200, headers | ({"next-cursor": following} if following else {}), "text/csv")
+    return Csv(text, 200, headers | ({"next-cursor": following} if following else {}))

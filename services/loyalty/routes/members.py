@@ -2,20 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request
 
 from services.loyalty import member_page, tables, views, wallets, words
 from services.loyalty.routes.base import Cursor, Limit, Name, living
 from services.loyalty.versions import versions_of
 from shared.access import MemberOrServer
-from shared.web import answer, reading
+from shared.openapi import Answer, Router
+from shared.web import Page, answer, reading
 
-router = APIRouter()
+router = Router()
 Spoken = Annotated[str, Query(max_length=20)]
 
 
 @router.get("/v1/members/{customer}")
-async def get_member(request: Request, customer: Name, caller: MemberOrServer) -> Response:
+async def get_member(request: Request, customer: Name, caller: MemberOrServer) -> Answer[views.MemberView]:
     """Balance and tier of a member; one whom nobody knows yet has an empty wallet."""
     named = await living(request, caller, customer)
     async with reading(request) as reader:
@@ -26,7 +27,9 @@ async def get_member(request: Request, customer: Name, caller: MemberOrServer) -
 
 
 @router.get("/v1/members/{customer}/page")
-async def get_page(request: Request, customer: Name, caller: MemberOrServer, language: Spoken = "") -> Response:
+async def get_page(
+    request: Request, customer: Name, caller: MemberOrServer, language: Spoken = ""
+) -> Answer[member_page.MemberPage]:
     """All that a member's page shows: wallet, what expires soon, tier and way to the next, history, rewards."""
     named = await living(request, caller, customer)
     spoken = words.language_of(language, request.headers.get("accept-language", ""))
@@ -37,7 +40,7 @@ async def get_page(request: Request, customer: Name, caller: MemberOrServer, lan
 @router.get("/v1/members/{customer}/transactions")
 async def list_transactions(
     request: Request, customer: Name, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = ""
-) -> Response:
+) -> Answer[Page[views.TransactionView]]:
     """What happened to a member's points, the newest first."""
     named = await living(request, caller, customer)
     async with reading(request) as reader:
@@ -47,7 +50,7 @@ async def list_transactions(
 @router.get("/v1/members/{customer}/lots")
 async def list_lots(
     request: Request, customer: Name, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = ""
-) -> Response:
+) -> Answer[Page[views.LotView]]:
     """A member's points by source and expiry, the newest first."""
     named = await living(request, caller, customer)
     async with reading(request) as reader:

@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+import msgspec
+from fastapi import Query, Request, Response
 from pydantic import Field
 
 from services.loyalty import drafts, explaining, files, previews, tables, wallets
 from services.loyalty.auditing import audited
 from services.loyalty.earning import Shop
+from services.loyalty.impact import Impact
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Member, Rating
 from services.loyalty.routes.base import KEYED, NATURAL, Asked, Customer, Name, living
@@ -17,9 +19,27 @@ from shared.access import MemberOrServer, ServerKey
 from shared.db import Reader
 from shared.errors import not_found
 from shared.events.ingest import Line
-from shared.web import answer, perform, reading
+from shared.openapi import Answer, Router
+from shared.web import Page, answer, perform, reading, whole
 
-router = APIRouter()
+router = Router()
+
+YAML: dict[int | str, dict[str, Any]] = {200: {"content": {"application/yaml": {"schema": {"type": "string"}}}}}
+
+
+class Version(msgspec.Struct, frozen=True):
+    """A version of a programme and since when it counts."""
+
+    version: int
+    name: str
+    effective_from: datetime
+
+
+class Differences(msgspec.Struct, frozen=True):
+    """What a draft would change of a version."""
+
+    version: int
+    changes: list[files.Change]
 
 
 class BasketLine(Asked):
@@ -51,18 +71,18 @@ async def _versions(reader: Reader, account: str, program: str) -> Versions:
 
 
 @router.get("/v1/programs")
-async def list_programs(request: Request, caller: MemberOrServer) -> Response:
+async def list_programs(request: Request, caller: MemberOrServer) -> Answer[Page[Programme]]:
     """The account's programme as it is in force now."""
     async with reading(request) as reader:
         found = await versions_of(reader, [caller.account])
         data = [versions.at(reader.now) for versions in found.values()]
-    return answer({"data": data, "next_cursor": None, "has_more": False})
+    return answer(whole(data))
 
 
-@router.get("/v1/programs/{program}")
+@router.get("/v1/programs/{program}", responses=YAML)
 async def get_program(
     request: Request, program: Name, caller: MemberOrServer, version: Annotated[int, Query(ge=0)] = 0
-) -> Response:
+) -> Answer[Programme] | Response:
     """One version of a programme; the newest one without `version`. The ETag is what `If-Match` wants."""
     async with reading(request) as reader:
         found = await _versions(reader, caller.account, program)
@@ -75,19 +95,16 @@ async def get_program(
 
 
 @router.get("/v1/programs/{program}/versions")
-async def list_versions(request: Request, program: Name, caller: ServerKey) -> Response:
+async def list_versions(request: Request, program: Name, caller: ServerKey) -> Answer[Page[Version]]:
     """Every version there is, the newest first, and since when each counts."""
     async with reading(request) as reader:
         found = await _versions(reader, caller.account, program)
-    rows: list[dict[str, int | str | datetime]] = [
-        {"version": body.version, "name": body.name, "effective_from": since}
-        for body, since in zip(found.bodies, found.effective, strict=True)
-    ]
-    return answer({"data": rows[::-1], "next_cursor": None, "has_more": False})
+    pairs = zip(found.bodies, found.effective, strict=True)
+    return answer(whole([Version(body.version, body.name, since) for body, since in pairs][::-1]))
 
 
 @router.put("/v1/programs/{program}", openapi_extra=KEYED)
-async def put_program(request: Request, program: Name, body: dict[str, Any], caller: ServerKey) -> Response:
+async def put_program(request: Request, program: Name, body: dict[str, Any], caller: ServerKey) -> Answer[Programme]:
     """Add the next version of a programme; `If-Match` guards against overwriting somebody else's."""
     draft = drafts.read(body)
     match = request.headers.get("if-match", "")
@@ -102,18 +119,17 @@ async def put_program(request: Request, program: Name, body: dict[str, Any], cal
 
 
 @router.post("/v1/programs/{program}/diff", openapi_extra=NATURAL)
-async def diff_program(request: Request, program: Name, body: dict[str, Any], caller: ServerKey) -> Response:
+async def diff_program(request: Request, program: Name, body: dict[str, Any], caller: ServerKey) -> Answer[Differences]:
     """What a draft would change of the newest version, field by field; nothing is written."""
     draft = drafts.read(body)
     async with reading(request) as reader:
         found = await _versions(reader, caller.account, program)
-    return answer(
-        {"version": found.bodies[-1].version, "changes": files.differences(found.bodies[-1], draft.programme)}
-    )
+    newest = found.bodies[-1]
+    return answer(Differences(newest.version, files.differences(newest, draft.programme)))
 
 
 @router.post("/v1/programs/{program}/impact", openapi_extra=NATURAL)
-async def preview_impact(request: Request, program: Name, body: dict[str, Any], caller: ServerKey) -> Response:
+async def preview_impact(request: Request, program: Name, body: dict[str, Any], caller: ServerKey) -> Answer[Impact]:
     """What a draft would do to the tiers of all members, by segment, if it were in force now; nothing is written."""
     draft = drafts.read(body)
     async with reading(request) as reader:
@@ -122,7 +138,7 @@ async def preview_impact(request: Request, program: Name, body: dict[str, Any], 
 
 
 @router.post("/v1/evaluations", openapi_extra=NATURAL)
-async def evaluate(request: Request, body: EvaluationBody, caller: MemberOrServer) -> Response:
+async def evaluate(request: Request, body: EvaluationBody, caller: MemberOrServer) -> Answer[explaining.Explained]:
     """What a basket would earn if it were paid now, rule by rule; nothing is written."""
     named = await living(request, caller, body.customer)
     async with reading(request) as reader:
@@ -140,7 +156,7 @@ async def evaluate(request: Request, body: EvaluationBody, caller: MemberOrServe
 
 
 @router.get("/v1/ratings/{order}")
-async def get_rating(request: Request, order: Name, caller: MemberOrServer) -> Response:
+async def get_rating(request: Request, order: Name, caller: MemberOrServer) -> Answer[explaining.Explained]:
     """Why an order earned what it earned: every rule, the condition that failed, what caps cut, and why zero."""
     async with reading(request) as reader:
         rows = await reader.fetch_by_keys(tables.rating, [(caller.account, order)], Rating)

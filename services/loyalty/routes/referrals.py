@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+import msgspec
+from fastapi import Query, Request
 from pydantic import Field
 
 from services.loyalty.auditing import audited
@@ -12,6 +13,7 @@ from services.loyalty.desk import Desk
 from services.loyalty.records import Note
 from services.loyalty.referral_records import Referral
 from services.loyalty.referrals import invitations, links, review, views
+from services.loyalty.referrals.invitations import Noted
 from services.loyalty.referrals.loading import ABOUT, INVITED
 from services.loyalty.referrals.prints import Kind
 from services.loyalty.routes.base import KEYED, Asked, Cursor, Customer, Limit, Name, living
@@ -20,10 +22,11 @@ from services.loyalty.words import REFERRAL_NOTED, language_of
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.errors import Refused
 from shared.events.loyalty import FriendInvited
-from shared.web import answer, perform, reading
+from shared.openapi import Answer, Router
+from shared.web import Page, answer, perform, reading
 from shared.workset import Command
 
-router = APIRouter()
+router = Router()
 Seen = Annotated[str, Field(max_length=500)]
 
 
@@ -49,7 +52,7 @@ class PrintsBody(Asked):
         return {kind: value for kind in kinds if (value := getattr(self, kind))}
 
 
-class ClaimBody(Asked):
+class ReferralClaimBody(Asked):
     """The code by which a friend signs up; a server names the friend, and what it has seen."""
 
     code: Annotated[str, Field(min_length=1, max_length=40)]
@@ -73,8 +76,15 @@ class DecisionBody(Asked):
     actor: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class ReferralClaimed(msgspec.Struct, frozen=True):
+    """The word that a shopper gets, whatever became of a claim; a server is told of the referral as well, if any."""
+
+    message: str
+    referral: views.ReferralView | msgspec.UnsetType | None = msgspec.UNSET
+
+
 @router.get("/v1/members/{customer}/referral")
-async def get_standing(request: Request, customer: Name, caller: MemberOrServer) -> Response:
+async def get_standing(request: Request, customer: Name, caller: MemberOrServer) -> Answer[views.Standing]:
     """A member's code and link, how many friends came and bought, what that has earned, the next milestone."""
     named = await living(request, caller, customer)
     async with reading(request) as reader:
@@ -86,7 +96,9 @@ async def get_standing(request: Request, customer: Name, caller: MemberOrServer)
 
 
 @router.post("/v1/members/{customer}/referral-code", openapi_extra=KEYED)
-async def make_code(request: Request, customer: Name, caller: MemberOrServer, body: CodeBody | None = None) -> Response:
+async def make_code(
+    request: Request, customer: Name, caller: MemberOrServer, body: CodeBody | None = None
+) -> Answer[links.Link]:
     """A member's code and link; another code, where the programme lets members choose."""
     code = "" if body is None else body.code
     return await perform(
@@ -99,19 +111,19 @@ async def make_code(request: Request, customer: Name, caller: MemberOrServer, bo
 
 
 @router.post("/v1/members/{customer}/prints", openapi_extra=KEYED)
-async def add_prints(request: Request, customer: Name, caller: ServerKey, body: PrintsBody) -> Response:
+async def add_prints(request: Request, customer: Name, caller: ServerKey, body: PrintsBody) -> Answer[Noted]:
     """What a customer was seen with: devices, addresses, cards that nobody else should share."""
 
-    def judge(command: Command, desk: Desk) -> dict[str, str]:
+    def judge(command: Command, desk: Desk) -> Noted:
         review.note_prints(command, desk, body.seen())
-        return {"status": "noted"}
+        return Noted("noted")
 
     named = await customer_of(request, caller, customer)
     return await perform(request, caller=caller, customer=named, judge=judge, about=ABOUT)
 
 
 @router.post("/v1/members/{customer}/invitations", status_code=201, openapi_extra=KEYED)
-async def invite(request: Request, customer: Name, caller: MemberOrServer, body: InviteBody) -> Response:
+async def invite(request: Request, customer: Name, caller: MemberOrServer, body: InviteBody) -> Answer[Noted]:
     """Have a friend invited by mail, once ever; the answer is the same whoever the address belongs to."""
     store = body.store or caller.store
     if not store:
@@ -129,17 +141,17 @@ async def invite(request: Request, customer: Name, caller: MemberOrServer, body:
 
 
 @router.post("/v1/referrals", status_code=201, openapi_extra=KEYED)
-async def claim(request: Request, body: ClaimBody, caller: MemberOrServer) -> Response:
+async def claim(request: Request, body: ReferralClaimBody, caller: MemberOrServer) -> Answer[ReferralClaimed]:
     """A friend signs up with a code; shoppers get the same neutral word whatever becomes of it."""
     said = REFERRAL_NOTED[language_of(request.headers.get("accept-language", ""))]
     if caller.kind == "customer" and body.seen.seen():
         raise Refused("forbidden", "only a server says what it has seen", status=403, pointer="/seen")
 
-    def judge(command: Command, desk: Desk) -> dict[str, object]:
+    def judge(command: Command, desk: Desk) -> ReferralClaimed:
         made = review.claim(command, desk, body.code, body.seen.seen())
         if caller.kind == "customer":
-            return {"message": said}
-        return {"message": said, "referral": None if made is None else views.told(made)}
+            return ReferralClaimed(said)
+        return ReferralClaimed(said, None if made is None else views.told(made))
 
     return await perform(
         request,
@@ -158,27 +170,31 @@ async def list_referrals(
     status: Annotated[Literal["held", "approved", "rejected"], Query()] = "held",
     limit: Limit = 50,
     cursor: Cursor = "",
-) -> Response:
+) -> Answer[Page[views.ReferralView]]:
     """The review queue, or the referrals of another status; each with its score and reasons."""
     async with reading(request) as reader:
         return answer(await views.page_of(reader, caller.account, status, limit, cursor))
 
 
 @router.get("/v1/referrals/{referral}")
-async def get_referral(request: Request, referral: Name, caller: ServerKey) -> Response:
+async def get_referral(request: Request, referral: Name, caller: ServerKey) -> Answer[views.ReferralView]:
     """One referral with its score, reasons and steps."""
     async with reading(request) as reader:
         return answer(views.told(await views.known(reader, caller.account, referral)))
 
 
 @router.post("/v1/referrals/{referral}/approve", openapi_extra=KEYED)
-async def approve(request: Request, referral: Name, body: DecisionBody, caller: ServerKey) -> Response:
+async def approve(
+    request: Request, referral: Name, body: DecisionBody, caller: ServerKey
+) -> Answer[views.ReferralView]:
     """Let a referral count after all: what it has brought so far is paid."""
     return await _decide(request, caller, "approve_referral", referral, body, review.approve)
 
 
 @router.post("/v1/referrals/{referral}/decline", openapi_extra=KEYED)
-async def decline(request: Request, referral: Name, body: DecisionBody, caller: ServerKey) -> Response:
+async def decline(
+    request: Request, referral: Name, body: DecisionBody, caller: ServerKey
+) -> Answer[views.ReferralView]:
     """Turn a referral down: what it has paid is taken back."""
     return await _decide(request, caller, "decline_referral", referral, body, review.decline)
 
@@ -190,7 +206,7 @@ async def _decide(
     name: str,
     body: DecisionBody,
     act: Callable[[Command, Desk, str, Note], Referral],
-) -> Response:
+) -> Answer[views.ReferralView]:
     async with reading(request) as reader:
         friend = (await views.known(reader, caller.account, name)).friend
     note = Note(body.reason, body.actor)

@@ -4,25 +4,36 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+import msgspec
+from fastapi import Query, Request
 from pydantic import AfterValidator
 
 from services.loyalty import auditing, imports, reports
+from services.loyalty.records import AuditRow
 from services.loyalty.routes.base import NATURAL, Cursor, Limit, Name, living
 from services.loyalty.versions import versions_of
 from shared.access import MemberOrServer, ServerKey, customer_of
 from shared.clock import in_calendar
 from shared.errors import not_found
-from shared.web import answer, reading, refuse_unkept, running_of
+from shared.openapi import Answer, Router
+from shared.web import Page, answer, reading, refuse_unkept, running_of
 
-router = APIRouter()
+router = Router()
 ROWS_AT_ONCE = 100  # one commit for so many, and nobody waits long behind them
 CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
 At = Annotated[Annotated[datetime, AfterValidator(in_calendar)] | None, Query()]
 
 
+class Imported(msgspec.Struct, frozen=True):
+    """How many rows a file had, and how many of them were new or known already."""
+
+    rows: int
+    imported: int
+    known: int
+
+
 @router.get("/v1/reports/liability")
-async def get_liability(request: Request, caller: ServerKey, at: At = None) -> Response:
+async def get_liability(request: Request, caller: ServerKey, at: At = None) -> Answer[reports.Liability]:
     """Points outstanding by age and expiry, breakage and redemption rate, as recorded until `at` (now)."""
     async with reading(request) as reader:
         versions = (await versions_of(reader, [caller.account])).get(caller.account)
@@ -39,7 +50,7 @@ async def get_balance(
     caller: MemberOrServer,
     at: At = None,
     clock: Literal["recorded", "occurred"] = "recorded",
-) -> Response:
+) -> Answer[reports.Balance]:
     """A wallet at a past moment, both sides of it: as recorded until then, or by what had occurred until then."""
     named = await living(request, caller, customer)
     async with reading(request) as reader:
@@ -47,14 +58,16 @@ async def get_balance(
 
 
 @router.get("/v1/audit-events")
-async def list_audit(request: Request, caller: ServerKey, limit: Limit = 50, cursor: Cursor = "") -> Response:
+async def list_audit(
+    request: Request, caller: ServerKey, limit: Limit = 50, cursor: Cursor = ""
+) -> Answer[Page[AuditRow]]:
     """What was changed by the API and by which key, the newest first."""
     async with reading(request) as reader:
         return answer(await auditing.page_of(reader, caller.account, limit, cursor))
 
 
 @router.post("/v1/imports/balances", openapi_extra={**NATURAL, **CSV})
-async def import_balances(request: Request, caller: ServerKey) -> Response:
+async def import_balances(request: Request, caller: ServerKey) -> Answer[Imported]:
     """Enter balances from another system, a CSV file of lots; each row's `reference` makes it count once.
 
     Columns: customer, points, reference, accrued_at, expires_at, available_at, qualifies.
@@ -71,4 +84,4 @@ async def import_balances(request: Request, caller: ServerKey) -> Response:
                 judge = auditing.audited(caller, "import", row.reference, partial(imports.take, row=row))
                 new += await running.command(tx, command, judge)
     running.relay.news.set()
-    return answer({"rows": len(rows), "imported": new, "known": len(rows) - new})
+    return answer(Imported(len(rows), new, len(rows) - new))

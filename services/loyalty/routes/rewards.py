@@ -3,23 +3,25 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+import msgspec
+from fastapi import Request
 from pydantic import Field
 
 from services.loyalty import drafts, rewards, shelf
 from services.loyalty.auditing import audited
 from services.loyalty.catalogue import Reward
 from services.loyalty.desk import Desk
-from services.loyalty.reward_records import Voucher
+from services.loyalty.reward_records import RewardRow, Stock, Voucher
 from services.loyalty.routes.base import KEYED, NATURAL, Asked, Cursor, Customer, Limit, Name, living
 from services.loyalty.routes.spending import reference
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.db import new_id
 from shared.errors import Refused, not_found
-from shared.web import answer, perform, reading
+from shared.openapi import Answer, Router
+from shared.web import Page, answer, perform, reading
 from shared.workset import Command
 
-router = APIRouter()
+router = Router()
 
 
 class StockBody(Asked):
@@ -34,7 +36,7 @@ class CodesBody(Asked):
     codes: Annotated[list[Annotated[str, Field(min_length=1, max_length=80)]], Field(min_length=1, max_length=10_000)]
 
 
-class ClaimBody(Asked):
+class RewardClaimBody(Asked):
     """Who claims; a member's own token need not say."""
 
     customer: Customer = "me"
@@ -53,6 +55,12 @@ class UseBody(Asked):
     order: Annotated[str, Field(max_length=400)] = ""
 
 
+class Checks(msgspec.Struct, frozen=True):
+    """Codes in the order they were asked about."""
+
+    data: list[shelf.Checked]
+
+
 def _reward(body: dict[str, Any]) -> tuple[Reward, int | None]:
     given = dict(body)
     stock = given.pop("stock", None)
@@ -62,7 +70,9 @@ def _reward(body: dict[str, Any]) -> tuple[Reward, int | None]:
 
 
 @router.get("/v1/rewards")
-async def list_rewards(request: Request, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = "") -> Response:
+async def list_rewards(
+    request: Request, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = ""
+) -> Answer[Page[shelf.RewardView]]:
     """The catalogue; members see what is offered, servers all of it."""
     async with reading(request) as reader:
         shown = await shelf.page_of(reader, caller.account, limit, cursor, offered=caller.kind == "customer")
@@ -70,20 +80,20 @@ async def list_rewards(request: Request, caller: MemberOrServer, limit: Limit = 
 
 
 @router.post("/v1/rewards", status_code=201, openapi_extra=KEYED)
-async def add_reward(request: Request, body: dict[str, Any], caller: ServerKey) -> Response:
+async def add_reward(request: Request, body: dict[str, Any], caller: ServerKey) -> Answer[RewardRow]:
     """Add a reward."""
     return await _put(request, caller, new_id("rwd"), body, 201)
 
 
 @router.put("/v1/rewards/{reward}", openapi_extra=KEYED)
-async def put_reward(request: Request, reward: Name, body: dict[str, Any], caller: ServerKey) -> Response:
+async def put_reward(request: Request, reward: Name, body: dict[str, Any], caller: ServerKey) -> Answer[RewardRow]:
     """Change a reward for claims from now on; its stock is changed by `/stock`."""
     async with reading(request) as reader:
         await shelf.known(reader, caller.account, reward)
     return await _put(request, caller, reward, {k: v for k, v in body.items() if k != "stock"}, 200)
 
 
-async def _put(request: Request, caller: Caller, name: str, body: dict[str, Any], status: int) -> Response:
+async def _put(request: Request, caller: Caller, name: str, body: dict[str, Any], status: int) -> Answer[RewardRow]:
     reward, stock = _reward(body)
     return await perform(
         request,
@@ -96,7 +106,7 @@ async def _put(request: Request, caller: Caller, name: str, body: dict[str, Any]
 
 
 @router.post("/v1/rewards/{reward}/stock", openapi_extra=KEYED)
-async def restock(request: Request, reward: Name, body: StockBody, caller: ServerKey) -> Response:
+async def restock(request: Request, reward: Name, body: StockBody, caller: ServerKey) -> Answer[Stock]:
     """Add to a limited reward, or take from it."""
     return await perform(
         request,
@@ -110,7 +120,7 @@ async def restock(request: Request, reward: Name, body: StockBody, caller: Serve
 
 
 @router.post("/v1/rewards/{reward}/codes", openapi_extra=KEYED)
-async def import_codes(request: Request, reward: Name, body: CodesBody, caller: ServerKey) -> Response:
+async def import_codes(request: Request, reward: Name, body: CodesBody, caller: ServerKey) -> Answer[Stock]:
     """Add codes to a reward's pool; all of them or, when one is known already, none."""
     return await perform(
         request,
@@ -124,7 +134,9 @@ async def import_codes(request: Request, reward: Name, body: CodesBody, caller: 
 
 
 @router.post("/v1/rewards/{reward}/claims", status_code=201, openapi_extra=KEYED)
-async def claim(request: Request, reward: Name, caller: MemberOrServer, body: ClaimBody | None = None) -> Response:
+async def claim(
+    request: Request, reward: Name, caller: MemberOrServer, body: RewardClaimBody | None = None
+) -> Answer[rewards.Claimed]:
     """Take a reward for points."""
     return await perform(
         request,
@@ -137,7 +149,7 @@ async def claim(request: Request, reward: Name, caller: MemberOrServer, body: Cl
 
 
 @router.get("/v1/vouchers/{code}")
-async def get_voucher(request: Request, code: Name, caller: ServerKey) -> Response:
+async def get_voucher(request: Request, code: Name, caller: ServerKey) -> Answer[shelf.VoucherView]:
     """A voucher by its code, however it is written, or by its id."""
     async with reading(request) as reader:
         voucher = await shelf.voucher_of(reader, caller.account, code)
@@ -147,7 +159,7 @@ async def get_voucher(request: Request, code: Name, caller: ServerKey) -> Respon
 @router.get("/v1/members/{customer}/vouchers")
 async def list_vouchers(
     request: Request, customer: Name, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = ""
-) -> Response:
+) -> Answer[Page[shelf.VoucherView]]:
     """A member's vouchers, the newest first."""
     named = await living(request, caller, customer)
     async with reading(request) as reader:
@@ -155,28 +167,28 @@ async def list_vouchers(
 
 
 @router.post("/v1/vouchers/check", openapi_extra=NATURAL)
-async def check(request: Request, body: CheckBody, caller: ServerKey) -> Response:
+async def check(request: Request, body: CheckBody, caller: ServerKey) -> Answer[Checks]:
     """What some codes at one checkout come to: each by itself, and which of them go together; nothing is written."""
     async with reading(request) as reader:
-        return answer({"data": await shelf.checked(reader, caller.account, body.codes)})
+        return answer(Checks(await shelf.checked(reader, caller.account, body.codes)))
 
 
 @router.post("/v1/vouchers/{code}/use", openapi_extra=KEYED)
-async def use(request: Request, code: Name, caller: ServerKey, body: UseBody | None = None) -> Response:
+async def use(request: Request, code: Name, caller: ServerKey, body: UseBody | None = None) -> Answer[rewards.Claimed]:
     """Honour a code, once."""
     order = "" if body is None else reference(caller, body.store, body.order)
     return await _on_voucher(request, caller, code, lambda command, desk, name: rewards.use(command, desk, name, order))
 
 
 @router.post("/v1/vouchers/{code}/return", openapi_extra=KEYED)
-async def give_back(request: Request, code: Name, caller: MemberOrServer) -> Response:
+async def give_back(request: Request, code: Name, caller: MemberOrServer) -> Answer[rewards.Claimed]:
     """Give an unused voucher back for its points."""
     return await _on_voucher(request, caller, code, rewards.give_back)
 
 
 async def _on_voucher(
     request: Request, caller: Caller, code: str, act: Callable[[Command, Desk, str], rewards.Claimed]
-) -> Response:
+) -> Answer[rewards.Claimed]:
     async with reading(request) as reader:
         voucher: Voucher = await shelf.voucher_of(reader, caller.account, code)
     if caller.kind == "customer" and voucher.customer != await living(request, caller, "me"):

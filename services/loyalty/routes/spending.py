@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request
 from pydantic import Field
 
 from services.loyalty import holds, redemptions, rewards, shelf, tables, tracing, transfers, views
@@ -15,10 +15,11 @@ from services.loyalty.reward_records import Voucher
 from services.loyalty.routes.base import KEYED, MOST_POINTS, Asked, Customer, Name, Points, living
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.errors import Refused, not_found
+from shared.openapi import Answer, Router
 from shared.web import answer, perform, reading
 from shared.workset import Command
 
-router = APIRouter()
+router = Router()
 
 
 class BasketBody(Asked):
@@ -98,7 +99,7 @@ class AdjustBody(Asked):
 
 
 @router.post("/v1/redemptions", status_code=201, openapi_extra=KEYED)
-async def redeem(request: Request, body: RedeemBody, caller: MemberOrServer) -> Response:
+async def redeem(request: Request, body: RedeemBody, caller: MemberOrServer) -> Answer[redemptions.Redeemed]:
     """Spend available points, soonest to expire first."""
     basket = body.paying(caller)
     return await perform(
@@ -113,7 +114,7 @@ async def redeem(request: Request, body: RedeemBody, caller: MemberOrServer) -> 
 
 
 @router.get("/v1/redemptions/{redemption}")
-async def get_redemption(request: Request, redemption: Name, caller: MemberOrServer) -> Response:
+async def get_redemption(request: Request, redemption: Name, caller: MemberOrServer) -> Answer[tracing.Traced]:
     """Where the points of a redemption came from: each lot, the order or award behind it, its rules and expiry."""
     async with reading(request) as reader:
         found = await tracing.trace(reader, caller.account, redemption)
@@ -123,7 +124,9 @@ async def get_redemption(request: Request, redemption: Name, caller: MemberOrSer
 
 
 @router.post("/v1/redemptions/{redemption}/reverse", openapi_extra=KEYED)
-async def reverse(request: Request, redemption: Name, caller: ServerKey, body: ReverseBody | None = None) -> Response:
+async def reverse(
+    request: Request, redemption: Name, caller: ServerKey, body: ReverseBody | None = None
+) -> Answer[redemptions.Redeemed]:
     """Give the points of a redemption back into the lots they came out of, once."""
     async with reading(request) as reader:
         found = await reader.fetch_by_keys(tables.redemption, [(caller.account, redemption)], Redemption)
@@ -145,7 +148,7 @@ async def reverse(request: Request, redemption: Name, caller: ServerKey, body: R
 
 
 @router.post("/v1/holds", status_code=201, openapi_extra=KEYED)
-async def hold(request: Request, body: HoldBody, caller: MemberOrServer) -> Response:
+async def hold(request: Request, body: HoldBody, caller: MemberOrServer) -> Answer[holds.Held]:
     """Set points and vouchers aside for an open checkout."""
     if not (body.points or body.vouchers):
         raise Refused("nothing_to_hold", "say how many points, or which vouchers", pointer="/points")
@@ -164,21 +167,23 @@ async def hold(request: Request, body: HoldBody, caller: MemberOrServer) -> Resp
 
 
 @router.post("/v1/holds/{hold}/capture", openapi_extra=KEYED)
-async def capture(request: Request, hold: Name, caller: ServerKey, body: CaptureBody | None = None) -> Response:
+async def capture(
+    request: Request, hold: Name, caller: ServerKey, body: CaptureBody | None = None
+) -> Answer[holds.Held]:
     """Spend the points that a hold has set aside; they can be given back as a redemption."""
     named = "" if body is None else reference(caller, body.store, body.order)
     return await _end_hold(request, caller, hold, lambda command, desk, name: holds.capture(command, desk, name, named))
 
 
 @router.post("/v1/holds/{hold}/release", openapi_extra=KEYED)
-async def release(request: Request, hold: Name, caller: ServerKey) -> Response:
+async def release(request: Request, hold: Name, caller: ServerKey) -> Answer[holds.Held]:
     """Let a hold go before its time."""
     return await _end_hold(request, caller, hold, holds.release)
 
 
 async def _end_hold(
     request: Request, caller: Caller, name: str, end: Callable[[Command, Desk, str], holds.Held]
-) -> Response:
+) -> Answer[holds.Held]:
     async with reading(request) as reader:
         found = await reader.fetch_by_keys(tables.hold, [(caller.account, name)], Hold)
     if not found:
@@ -193,7 +198,7 @@ async def _end_hold(
 
 
 @router.post("/v1/transfers", status_code=201, openapi_extra=KEYED)
-async def transfer(request: Request, body: TransferBody, caller: ServerKey) -> Response:
+async def transfer(request: Request, body: TransferBody, caller: ServerKey) -> Answer[transfers.Transferred]:
     """Have a member give points to another; they keep their age and expiry."""
     to, note = await living(request, caller, body.to), Note(body.reason, body.actor)
 
@@ -211,7 +216,7 @@ async def transfer(request: Request, body: TransferBody, caller: ServerKey) -> R
 
 
 @router.post("/v1/transactions", status_code=201, openapi_extra=KEYED)
-async def adjust(request: Request, body: AdjustBody, caller: ServerKey) -> Response:
+async def adjust(request: Request, body: AdjustBody, caller: ServerKey) -> Answer[redemptions.Adjusted]:
     """Correct a balance by hand, with the reason and who did it."""
     named = await customer_of(request, caller, body.customer)
     return await perform(
@@ -231,7 +236,7 @@ async def adjust(request: Request, body: AdjustBody, caller: ServerKey) -> Respo
 
 
 @router.get("/v1/transactions/{transaction}")
-async def get_transaction(request: Request, transaction: Name, caller: ServerKey) -> Response:
+async def get_transaction(request: Request, transaction: Name, caller: ServerKey) -> Answer[views.TransactionView]:
     """One transaction with its legs."""
     async with reading(request) as reader:
         rows = await reader.fetch_by_keys(tables.journal, [(caller.account, transaction)], Transaction)
