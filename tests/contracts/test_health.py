@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from sqlalchemy import select
 
 from shared.access import Caller, any_caller
@@ -20,6 +20,7 @@ from shared.db.thread import Thread
 from shared.errors import Unavailable
 from shared.events import Event
 from shared.events.config import AccountConfigured
+from shared.openapi import Router
 from shared.runtime import Runtime
 from shared.service import Pace, Service
 from shared.settings import Settings
@@ -32,7 +33,7 @@ from tests.contracts.till import Till, create_tables, member
 PATIENCE_SECONDS = 20
 NOBODY = {"authorization": "Bearer qs_nobody"}
 SETUP = an_event(AccountConfigured(id="acc_1", revision=1, name="Té"), customer="")
-router = APIRouter()
+router = Router()
 
 
 @router.get("/v1/total/{customer}")

@@ -1,7 +1,6 @@
 """What OpenAPI says is enough to write a client: each operation says what it is, takes, answers, and how it fails."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
