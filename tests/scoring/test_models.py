@@ -4,15 +4,24 @@ from math import isfinite
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.optimize import approx_fprime
-from scipy.stats import beta
+from scipy.stats import beta, spearmanr
 
 from services.scoring.models.buying import BG, MBG, BuyingModel, discounted, steps
-from services.scoring.models.cards import MODELS, PURSE, RHYTHM, Status, fit_purse, fit_rhythm, prior_rhythm
+from services.scoring.models.cards import (
+    MODELS,
+    PURSE,
+    RHYTHM,
+    Status,
+    fit_purse,
+    fit_rhythm,
+    prior_rhythm,
+    rank_correlation,
+)
 from services.scoring.models.fitting import climb
 from services.scoring.models.histories import Column, Histories, distinct_pairs
 from services.scoring.models.likelihood import Likelihood
@@ -245,3 +254,10 @@ def test_gamma_gamma_shrinks_towards_the_shop() -> None:
     assert model.expected_value(0, 0.0) == pytest.approx(model.shop_mean)
     assert model.shop_mean < model.expected_value(2, 2 * 200.0) < 200.0
     assert model.trust(1) < model.trust(20) < 1.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.floats(1.0, 4.0).map(lambda value: round(value, 1))), min_size=3))
+def test_rank_correlation_with_ties(pairs: list[tuple[int, float]]) -> None:
+    one, other = np.array(pairs, float).T
+    assume(np.ptp(one) > 0 and np.ptp(other) > 0)
+    assert rank_correlation(one, other) == pytest.approx(float(spearmanr(one, other)[0]), abs=1e-12)

@@ -6,7 +6,6 @@ from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from services.scoring.models.histories import Column
 
@@ -85,6 +84,8 @@ def climb(
 
 
 def _climb_from(likelihood: Objective, prior: Prior | None, start: Column, bounds: list[tuple[float, float]]) -> Fit:
+    from scipy.optimize import minimize  # slow to import, and only the worker that refits needs it
+
     def cost(logs: Column) -> tuple[float, Column]:
         value, gradient = likelihood(np.exp(logs))
         penalty, pull = prior.penalty(logs) if prior else (0.0, np.zeros_like(logs))

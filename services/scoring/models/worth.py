@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from services.scoring.models.cards import Card, fit_purse
 from services.scoring.models.histories import Column
@@ -58,6 +57,7 @@ def _doubt(spells: Spells, origin: int, today: int) -> float | None:
 
 def _likeliest(model: GammaGamma, known: Spend, days: Column, paid: Column) -> float:
     """By the gamma deviance of what was paid from what was expected."""
+    from scipy.optimize import minimize_scalar  # as in `fitting`
 
     def deviance(log_doubt: float) -> float:
         doubt = float(np.exp(log_doubt))
