@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     bus_url: str = Field("", description="`kafka://host:port[,host:port]`; empty: a log in data_dir")
     data_dir: Path = Field(Path("data"), description="Where SQLite files, generated secrets and the maildir live")
     topic_prefix: str = Field("", description="Put before every topic and consumer group, to share one Kafka")
-    topic_replication: int = Field(1, ge=1, description="Copies Kafka keeps of each topic when it is made")
+    topic_replication: int = Field(
+        1, ge=1, description="Copies Kafka keeps of each topic when it is made; a write waits for all but one of them"
+    )
     http_host: str = Field("127.0.0.1", description="Address to listen on")
     http_port: int = Field(8000, ge=0, le=65535, description="Port to listen on")
     public_url: str = Field(

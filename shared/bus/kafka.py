@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from shared.bus.base import Outgoing, Record, firsts
 from shared.clock import machine_seconds
@@ -157,13 +157,15 @@ class KafkaBus:
         return total
 
     async def make_topics(self, topics: Sequence[str]) -> None:
-        """Create what is missing, with the kernel's partition count and retention."""
+        """Create what is missing, with the kernel's partition count and retention; raises Unavailable if refused."""
         admin = await self._administrator()
         with _told_apart():
             there = set(await admin.list_topics())
             missing = [self._new_topic(topic) for topic in topics if self._prefix + topic not in there]
-            if missing:
-                await admin.create_topics(missing)
+            answer = await admin.create_topics(missing) if missing else None
+        for topic, code, *_ in answer.topic_errors if answer else ():
+            if for_code(code) not in {NoError, TopicAlreadyExistsError}:
+                raise Unavailable(f"Kafka: no topic {topic}: {for_code(code).__name__}")
 
     async def trim(self) -> None:
         """Nothing to do: the broker keeps to the topics' retention."""
@@ -195,7 +197,8 @@ class KafkaBus:
 
     def _new_topic(self, topic: str) -> NewTopic:
         keep = {"cleanup.policy": "compact"} if topic in SINGLE else {"retention.ms": str(RETENTION_MS)}
-        given = {**keep, "max.message.bytes": str(MOST_BYTES)}
+        in_sync = max(1, self._replication - 1)  # one broker may be away
+        given = {**keep, "max.message.bytes": str(MOST_BYTES), "min.insync.replicas": str(in_sync)}
         return NewTopic(self._prefix + topic, partitions_of(topic), self._replication, topic_configs=given)
 
 

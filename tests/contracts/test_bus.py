@@ -223,6 +223,19 @@ async def test_a_commit_the_log_could_not_write_spoils_nothing(tmp_path: Path) -
 
 
 @pytest.mark.kafka
+async def test_topics_that_the_brokers_refuse_are_told_of(
+    kafka_address: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """One broker cannot keep two copies; a topic that another process has made meanwhile is there."""
+    given: dict[str, Any] = {"bus_url": f"kafka://{kafka_address}", "topic_prefix": topic_prefix, "data_dir": tmp_path}
+    async with opened(Settings(**given, topic_replication=2, _env_file=None)) as bus:
+        with pytest.raises(Unavailable, match="InvalidReplicationFactor"):
+            await bus.make_topics(TOPICS)
+    async with opened(Settings(**given, _env_file=None)) as one, opened(Settings(**given, _env_file=None)) as other:
+        await asyncio.gather(one.make_topics(TOPICS), other.make_topics(TOPICS))
+
+
+@pytest.mark.kafka
 async def test_a_broker_that_is_away_is_unavailable_and_nothing_is_passed_over(tmp_path: Path) -> None:
     try:
         broker = start_broker()

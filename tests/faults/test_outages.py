@@ -1,9 +1,7 @@
 """Kafka, PostgreSQL, the disk or the mail server away for a while: nothing lost, nothing doubled, no mail too many."""
 
 import asyncio
-import json
 import resource
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,10 +11,11 @@ from segment.analytics import Client
 from shared.clock import Clock
 from shared.db.postgres import Postgres as Database
 from tests.faults.days import LAST_TRIES, MOMENTS
-from tests.faults.drama import Drama, played
+from tests.faults.drama import played
 from tests.faults.house import House
 from tests.faults.load import Load
 from tests.faults.mailbox import Mailbox
+from tests.faults.order import told_in_order
 from tests.faults.stream import Answer, Stream
 from tests.faults.trade import OPENING, Trade, purchase_of
 from tests.real.kafka import Broker, start_broker
@@ -82,22 +81,9 @@ def test_kafka_away_is_no_outage_and_no_cart_bought_meanwhile_is_reminded_of(
             assert books["ingest"]["counters"]["published:ingest:order.paid"] == sales
             assert books["loyalty"]["counters"]["effected:ingest:order.paid"] == sales
             assert "cart_reminder" not in {message.step for message in drama.inside.messages()}
-            told_in_order(drama)
+            told_in_order(drama.inside)
     finally:
         house.pull_down()
-
-
-def told_in_order(drama: Drama) -> None:
-    """Every customer's facts stand on the bus as they were recorded, every order's revisions one after the other."""
-    recorded, revisions = defaultdict(list), defaultdict(list)
-    for record in drama.inside.told("ingest"):
-        recorded[record.key].append(record.headers["ce_recordedtime"])
-        if record.headers["ce_type"].startswith("order."):
-            order = json.loads(record.body)["order"]
-            revisions[order["id"]].append(order["revision"])
-    assert len(revisions) > 10
-    assert all(times == sorted(times) for times in recorded.values())
-    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in revisions.values())
 
 
 @pytest.mark.parametrize(

