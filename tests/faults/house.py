@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -33,11 +34,17 @@ class House:
     are started by the command line. With `named` a process that comes back is known to be the same replica, and has
     its leases again at once. Distributed, there may be several `replicas` of each service: `loyalty`, `loyalty-2`, ….
     A process named in `trees` runs another version of the program, out of that tree; commands run ingest's. The clocks
-    of those in `skews` are so much ahead.
+    of those in `skews` are so much ahead. Calls go round the processes in `deaf`.
     """
 
     def __init__(
-        self, folder: Path, mode: Mapping[str, str], *, forked: bool = True, named: bool = True, replicas: int = 1
+        self,
+        folder: Path,
+        mode: Mapping[str, str],
+        *,
+        forked: bool = True,
+        named: bool = True,
+        replicas: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.folder = folder
         self.mode = dict(mode)
@@ -45,12 +52,18 @@ class House:
         self.offset = timedelta()
         self.trees: dict[str, Path] = {}
         self.skews: dict[str, timedelta] = {}
+        self.deaf: set[str] = set()
         self._forked = forked
         self._named = named
         self._groups: dict[str, tuple[str, ...]] = {"ingest": SERVICES}
         if self.distributed:
-            numbers = ("", *(f"-{number}" for number in range(2, replicas + 1)))
-            self._groups = {name + number: (name,) for number in numbers for name in SERVICES}
+            numbers = range(1, max(replicas.values(), default=1) + 1)
+            self._groups = {
+                f"{name}-{number}" if number > 1 else name: (name,)
+                for number in numbers
+                for name in SERVICES
+                if number <= replicas.get(name, 1)
+            }
         self._ports = {head: free_port() for head in self._groups}
         self._turns = count()
         self._processes: dict[str, Process] = {}
@@ -184,7 +197,7 @@ class House:
 
     def address(self, service: str) -> str:
         """Where a service answers: its replicas take turns."""
-        heads = self.heads_of(service)
+        heads = [head for head in self.heads_of(service) if head not in self.deaf]
         return f"http://127.0.0.1:{self._ports[heads[next(self._turns) % len(heads)]]}"
 
     def call(self, method: str, path: str, *, refusals: Collection[int] = (), **given: Any) -> httpx.Response:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import uvloop
+from sqlalchemy import select
 
 from services.__main__ import load
 from services.notifications.records import Message, MessageState
@@ -15,6 +16,7 @@ from shared import books
 from shared.bus import connect as bus_connect
 from shared.bus.base import HEARTBEAT, Record
 from shared.clock import Clock
+from shared.db.base import Query
 from shared.errors import Unavailable
 from shared.running import Running
 from tests.faults.canon import Canon, booked_of, canon_of, messages_of, names_of
@@ -116,6 +118,16 @@ class Inside:
                     found.setdefault(record.headers["ce_id"], record)
         await subscription.close()
         return list(found.values())
+
+    def relay_of(self, service: str) -> str:
+        """The process that holds the lease of a service's relay."""
+        return self._run(self._relay_of(service))
+
+    async def _relay_of(self, service: str) -> str:
+        one = next(one for one in self._services if one.service.name == service)
+        async with one.db.read() as reader:
+            row = await reader.fetch_one(Query(select(one.kernel.lease.c.holder)))
+        return str(row[0]) if row else ""
 
     def canon(self) -> Canon:
         """What it has come to."""

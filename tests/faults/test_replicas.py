@@ -36,7 +36,7 @@ def mode(postgres_url: str, kafka_address: str, topic_prefix: str, smtp_server: 
 @pytest.fixture
 def twins(mode: dict[str, Any], tmp_path: Path) -> Iterator[House]:
     """Two processes for each service."""
-    yield from built(House(tmp_path, mode, replicas=2))
+    yield from built(House(tmp_path, mode, replicas=dict.fromkeys(SERVICES, 2)))
 
 
 @pytest.fixture
