@@ -43,7 +43,10 @@ class ReceivedMail:
 
 
 class SmtpServer:
-    """Listens on a free port of 127.0.0.1 from `start` to `stop`; `mails` holds what it took over."""
+    """Listens on a free port of 127.0.0.1 from `start` to `stop`; `mails` holds what it took over.
+
+    It knows nobody by an address in `strangers`.
+    """
 
     def __init__(self, *, utf8: bool = False) -> None:
         self._utf8 = utf8
@@ -53,6 +56,7 @@ class SmtpServer:
         self.stalled = threading.Event()
         self._once: dict[str, deque[Answer]] = defaultdict(deque)
         self._always: dict[str, Answer] = {}
+        self.strangers: set[str] = set()
         self._numbers = itertools.count(1)
         self._loop = asyncio.new_event_loop()
         self._released = asyncio.Event()
@@ -65,6 +69,11 @@ class SmtpServer:
     def always_answers(self, command: str, answer: Answer) -> None:
         """Every use of the command gets this answer, unless a scripted one is left."""
         self._always[command] = answer
+
+    @property
+    def unused(self) -> dict[str, int]:
+        """How many scripted answers are still to be given, by command."""
+        return {command: len(script) for command, script in self._once.items() if script}
 
     def release(self) -> None:
         """Let all stalled commands go on, now and later."""
@@ -148,7 +157,8 @@ class _Handler:
     async def handle_RCPT(  # noqa: N802
         self, smtp: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        line = await self._line("RCPT", smtp)
+        stranger = address in self._server.strangers
+        line = "550 5.1.1 nobody here by that name" if stranger else await self._line("RCPT", smtp)
         if line is None:
             envelope.rcpt_tos.append(address)
         return line or "250 OK"
