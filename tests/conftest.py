@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.real.kafka import delete_topics, start_broker
-from tests.real.postgres import databases, start_postgres
+from tests.real.postgres import database_names, databases, start_postgres
 from tests.real.processes import NotToBeHad
 from tests.real.smtp import SmtpServer
 
@@ -89,6 +89,13 @@ def postgres_url(postgres_address: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def postgres_names(postgres_address: str) -> Iterator[str]:
+    """The same with no database there yet: a world makes its own as copies of migrated ones."""
+    with database_names(postgres_address) as template:
+        yield template
+
+
+@pytest.fixture
 def topic_prefix(kafka_address: str) -> Iterator[str]:
     """A prefix that makes this test's topics and groups its own; the topics go when the test is over."""
     prefix = f"t{uuid.uuid4().hex[:12]}."
@@ -112,7 +119,7 @@ def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
     if request.param == "embedded":
         return {}
     return {
-        "database_url": request.getfixturevalue("postgres_url"),
+        "database_url": request.getfixturevalue("postgres_names"),
         "bus_url": f"kafka://{request.getfixturevalue('kafka_address')}",
         "topic_prefix": request.getfixturevalue("topic_prefix"),
     }

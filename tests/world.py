@@ -235,17 +235,8 @@ async def _copied_database(service: Service, server: str, name: str) -> None:
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", template):
             await connection.execute(f"CREATE DATABASE {template} TEMPLATE template0")
             await migrate.upgrade(service, f"{server}/{template}")
-        if not await _has_tables(f"{server}/{name}"):
-            await connection.execute(f"DROP DATABASE {name}")
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
             await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    finally:
-        await connection.close()
-
-
-async def _has_tables(url: str) -> bool:
-    connection = await asyncpg.connect(url)
-    try:
-        return bool(await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"))
     finally:
         await connection.close()
 
@@ -256,6 +247,11 @@ def _templates() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="querencia-templates-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _topics_of(world: World) -> set[str]:
+    """What the services of a world read and write: a broker takes its time over each partition."""
+    return {topic for one in world.running for topic in (one.service.name, *one.inbox.topics)}
 
 
 @asynccontextmanager
@@ -285,7 +281,7 @@ async def a_world(
         await prepare(service, settings.database_of(service.name))
     world = World(services, settings, batch_size=batch_size, adapters=adapters)
     await world.runtime.bus.open()
-    await world.runtime.bus.make_topics(sorted({"ingest", "ingest.config", "loyalty", "scoring", "notifications"}))
+    await world.runtime.bus.make_topics(sorted({"ingest", *_topics_of(world)}))
     await world.runtime.open()
     accepting = [asyncio.create_task(_accepting(one)) for one in world.running if "accept" in one.loops]
     try:

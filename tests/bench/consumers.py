@@ -23,7 +23,7 @@ from tests.bench.cpu import family_seconds, own_seconds
 from tests.bench.facts import carts, orders, set_up
 from tests.bench.figures import Figure, figure, reported
 from tests.bench.ten_rules import with_ten_rules
-from tests.real.postgres import Postgres, databases
+from tests.real.postgres import Postgres, database_names
 from tests.world import World, a_world
 
 ROUNDS = 3
@@ -143,6 +143,6 @@ async def measure(name: str, server: Postgres, server_pid: int) -> list[Figure]:
     """One consumer in both modes (it is fed directly, without the bus)."""
     case = CASES[name]
     figures = _figures(name, "SQLite", await _rounds(case, "", 0))
-    with databases(server.address) as template:
+    with database_names(server.address) as template:
         figures += _figures(name, "PostgreSQL", await _rounds(case, template, server_pid))
     return figures

@@ -16,7 +16,7 @@ from shared.vault import vault_of
 from tests.bench.copying import copied, filled
 from tests.bench.cpu import family_seconds, own_seconds
 from tests.bench.figures import Figure, figure, reported
-from tests.real.postgres import Postgres, databases
+from tests.real.postgres import Postgres, database_names
 from tests.world import World, a_world
 
 ROUNDS = 3
@@ -68,7 +68,7 @@ async def measure(server: Postgres, server_pid: int) -> list[Figure]:
     """Three-line purchases of two thousand customers, one account."""
     figures = []
     for mode in ("SQLite", "PostgreSQL"):
-        with tempfile.TemporaryDirectory() as folder, databases(server.address) as template:
+        with tempfile.TemporaryDirectory() as folder, database_names(server.address) as template:
             url = template if mode == "PostgreSQL" else ""
             async with a_world([ingest], Path(folder), database_url=url) as world:
                 running = world.of("ingest")

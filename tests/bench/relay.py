@@ -15,7 +15,7 @@ from shared.runtime import collect_seldom
 from tests.bench.cpu import own_seconds
 from tests.bench.facts import order_events, orders
 from tests.bench.figures import Figure, figure, reported
-from tests.real.postgres import Postgres, databases
+from tests.real.postgres import Postgres, database_names
 from tests.world import World, a_world
 
 ROUNDS = 3
@@ -49,7 +49,7 @@ async def measure(server: Postgres, kafka: str) -> list[Figure]:
     """Ingest's outbox on PostgreSQL, paid orders of three lines."""
     prefix, pairs, cpu = f"b{os.getpid()}r.", [], []
     plain = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True, linger_ms=0)
-    with tempfile.TemporaryDirectory() as folder, databases(server.address) as template:
+    with tempfile.TemporaryDirectory() as folder, database_names(server.address) as template:
         bus = f"kafka://{kafka}"
         async with a_world([ingest], Path(folder), database_url=template, bus_url=bus, topic_prefix=prefix) as world:
             collect_seldom()

@@ -20,7 +20,7 @@ from shared.uids import new_uid
 from tests.bench.cpu import family_seconds, own_seconds
 from tests.bench.facts import ACCOUNT, STORE, customer, orders, set_up
 from tests.bench.figures import Figure, figure
-from tests.real.postgres import Postgres, databases
+from tests.real.postgres import Postgres, database_names
 from tests.world import World, a_world
 
 ROUNDS = 5
@@ -75,7 +75,7 @@ async def _seed(url: str, size: _Size) -> None:
 
 async def _opened(kept: AsyncExitStack, server: Postgres, size: _Size) -> _House:
     folder = Path(kept.enter_context(tempfile.TemporaryDirectory()))
-    url = kept.enter_context(databases(server.address))
+    url = kept.enter_context(database_names(server.address))
     world = await kept.enter_async_context(a_world([loyalty], folder, database_url=url))
     await world.publish(*set_up())
     await world.settle()

@@ -87,8 +87,8 @@ async def _refuses_another_body(clerk: Clerk, call: Call) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.xdist_group("real")
-async def test_who_waits_too_long_for_the_same_call_is_told_to_come_again(tmp_path: Path, postgres_url: str) -> None:
-    async with a_world([ingest, loyalty], tmp_path, database_url=postgres_url) as world:
+async def test_who_waits_too_long_for_the_same_call_is_told_to_come_again(tmp_path: Path, postgres_names: str) -> None:
+    async with a_world([ingest, loyalty], tmp_path, database_url=postgres_names) as world:
         clerk = Clerk(await open_shop(world), 0)
         calls = [
             clerk.call("POST", "/v1/keys", {"kind": "server"}),

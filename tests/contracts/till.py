@@ -16,6 +16,7 @@ from shared.events.loyalty import OrderRated
 from shared.service import Service
 from shared.tables import attach
 from shared.workset import Due, Work, WorkSet, customers
+from tests.real.postgres import make_empty
 
 metadata = MetaData()
 kernel = attach(metadata)
@@ -126,6 +127,7 @@ async def create_tables(service: Service, url: str) -> None:
         service.metadata.create_all(engine)
         engine.dispose()
         return
+    make_empty(url)
     async_engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
     async with async_engine.begin() as connection:
         await connection.run_sync(service.metadata.create_all)

@@ -20,6 +20,7 @@ import httpx
 from shared.settings import Settings
 from shared.vault import Vault
 from tests.faults.program import ROOT, nursery
+from tests.real.postgres import make_empty
 from tests.real.processes import Process, end, free_port, wait_for_port
 
 SERVICES = ("ingest", "loyalty", "scoring", "notifications")
@@ -115,6 +116,7 @@ class House:
     def build(self) -> None:
         """Migrate, make topics, start everything, make an account."""
         if self.distributed:
+            make_empty(*(self.settings.database_of(service) for service in SERVICES))
             for words in (("migrate",), ("topics",)):
                 code, said = self.command(*words)
                 assert code == 0, said

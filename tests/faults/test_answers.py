@@ -55,10 +55,10 @@ def broker() -> Iterator[Broker]:
 @pytest.mark.kafka
 @pytest.mark.postgres
 def test_sigterm_under_load_without_a_broker_ends_within_30_seconds(
-    broker: Broker, postgres_url: str, topic_prefix: str, tmp_path: Path
+    broker: Broker, postgres_names: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     """Kafka is away: posts are answered all the same, each process ends in time, and later everything arrives."""
-    mode = {"database_url": postgres_url, "bus_url": f"kafka://{broker.address}", "topic_prefix": topic_prefix}
+    mode = {"database_url": postgres_names, "bus_url": f"kafka://{broker.address}", "topic_prefix": topic_prefix}
     house = House(tmp_path, mode)
     try:
         with played(house, Mailbox(tmp_path), Trade(5, customers=12)) as drama:

@@ -19,7 +19,7 @@ from tests.faults.order import told_in_order
 from tests.faults.stream import Answer, Stream
 from tests.faults.trade import OPENING, Trade, purchase_of
 from tests.real.kafka import Broker, start_broker
-from tests.real.postgres import Postgres, databases, start_postgres
+from tests.real.postgres import Postgres, database_names, start_postgres
 from tests.real.processes import NotToBeHad
 from tests.real.smtp import Act, SmtpServer
 
@@ -56,10 +56,10 @@ def server() -> Iterator[Postgres]:
     [pytest.param(5, 50, marks=DISTRIBUTED), pytest.param(60, 200, marks=[IN_FULL, *DISTRIBUTED])],
 )
 def test_kafka_away_is_no_outage_and_no_cart_bought_meanwhile_is_reminded_of(
-    broker: Broker, postgres_url: str, topic_prefix: str, tmp_path: Path, seconds: int, per_second: int
+    broker: Broker, postgres_names: str, topic_prefix: str, tmp_path: Path, seconds: int, per_second: int
 ) -> None:
     """While the bus is away carts fall due; their purchases stand in the queue, and every post is answered 200."""
-    mode = {"database_url": postgres_url, "bus_url": f"kafka://{broker.address}", "topic_prefix": topic_prefix}
+    mode = {"database_url": postgres_names, "bus_url": f"kafka://{broker.address}", "topic_prefix": topic_prefix}
     house, trade = House(tmp_path, mode), Trade(6, customers=12)
     assert len(trade.abandoned) > 5
     try:
@@ -93,7 +93,7 @@ def test_postgres_away_is_503_at_once_and_clients_that_try_again_lose_nothing(
     server: Postgres, kafka_address: str, topic_prefix: str, tmp_path: Path, seconds: int
 ) -> None:
     """Whoever posts is told to come back; Segment's own client does, and nothing is parked."""
-    with databases(server.address) as url:
+    with database_names(server.address) as url:
         mode = {"database_url": url, "bus_url": f"kafka://{kafka_address}", "topic_prefix": topic_prefix}
         house, trade = House(tmp_path, mode), Trade(8, customers=8)
         try:

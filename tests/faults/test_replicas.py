@@ -23,10 +23,10 @@ TWINS = [f"{service}-2" for service in SERVICES]
 
 
 @pytest.fixture
-def mode(postgres_url: str, kafka_address: str, topic_prefix: str, smtp_server: SmtpServer) -> dict[str, Any]:
+def mode(postgres_names: str, kafka_address: str, topic_prefix: str, smtp_server: SmtpServer) -> dict[str, Any]:
     """PostgreSQL, Kafka, mail by SMTP."""
     return {
-        "database_url": postgres_url,
+        "database_url": postgres_names,
         "bus_url": f"kafka://{kafka_address}",
         "topic_prefix": topic_prefix,
         "smtp_url": f"smtp://127.0.0.1:{smtp_server.port}",

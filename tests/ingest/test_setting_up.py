@@ -16,7 +16,7 @@ from shared.settings import Settings
 from shared.vault import vault_of
 from tests.conftest import IN_ONE_MODE
 from tests.ingest.shop import Shop, shopify_order
-from tests.world import World
+from tests.world import World, migrated
 
 A_STORE = {"name": "Tea", "currency": "jpy", "zone": "Asia/Tokyo", "locale": "en"}
 
@@ -28,7 +28,7 @@ async def call(world: World, method: str, path: str, body: Any, headers: dict[st
 
 async def test_models_and_migrations_are_equal(mode: dict[str, Any], tmp_path: Path) -> None:
     url = Settings(data_dir=tmp_path, _env_file=None, **mode).database_of("ingest")
-    await migrate.upgrade(ingest, url)
+    await migrated(ingest, url)
     assert await migrate.differences(ingest, url) == []
 
 

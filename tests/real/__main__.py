@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from tests.real.kafka import start_broker
+from tests.real.memory import temporary_files_in_memory
 from tests.real.postgres import start_postgres
 from tests.real.processes import NotToBeHad
 
@@ -20,7 +21,7 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _leave)
-    with ExitStack() as servers:
+    with temporary_files_in_memory(), ExitStack() as servers:
         environment = dict(os.environ)
         for name, server in (("QUERENCIA_TEST_KAFKA", _kafka), ("QUERENCIA_TEST_POSTGRES", _postgres)):
             if name not in environment:

@@ -76,10 +76,23 @@ def start_postgres(port: int | None = None, password: str = "", *, durable: bool
 @contextmanager
 def databases(address: str) -> Iterator[str]:
     """Four empty databases, one per service, as a URL template with `{service}`; dropped at the end."""
+    with database_names(address) as template:
+        make_empty(*(template.format(service=service) for service in SERVICES))
+        yield template
+
+
+@contextmanager
+def database_names(address: str) -> Iterator[str]:
+    """The same with no database there yet, for whoever makes those that it uses; dropped at the end."""
     prefix = f"t{uuid.uuid4().hex[:12]}"
-    sql(address, *(f"CREATE DATABASE {prefix}_{service} TEMPLATE template0" for service in SERVICES))
     yield f"{address}/{prefix}_{{service}}"
-    sql(address, *(f"DROP DATABASE {prefix}_{service} WITH (FORCE)" for service in SERVICES))
+    sql(address, *(f"DROP DATABASE IF EXISTS {prefix}_{service} WITH (FORCE)" for service in SERVICES))
+
+
+def make_empty(*urls: str) -> None:
+    """Make databases of one server with nothing in them."""
+    address = urls[0].rsplit("/", 1)[0]
+    sql(address, *(f"CREATE DATABASE {url.rsplit('/', 1)[1]} TEMPLATE template0" for url in urls))
 
 
 def sql(address: str, *statements: str, database: str = "postgres") -> list[str]:

@@ -15,6 +15,7 @@ import msgspec
 
 from services.ingest.setup import Wanted, create_account
 from shared.settings import Settings
+from tests.real.postgres import SERVICES, make_empty
 from tests.real.processes import end, free_port, wait_for_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,8 @@ class Installation:
             **{f"QUERENCIA_{name.upper()}": value for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
+        if "database_url" in settings:
+            make_empty(*(settings["database_url"].format(service=service) for service in SERVICES))
         for command in ("migrate", "topics"):
             self._run(command, check=True)
         named: dict[str, Any] = {"data_dir": folder, **settings}

@@ -27,7 +27,7 @@ async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     given: dict[str, Any] = {}
     if request.param == "distributed":
         given = {
-            "database_url": request.getfixturevalue("postgres_url"),
+            "database_url": request.getfixturevalue("postgres_names"),
             "bus_url": f"kafka://{request.getfixturevalue('kafka_address')}",
             "topic_prefix": request.getfixturevalue("topic_prefix"),
         }

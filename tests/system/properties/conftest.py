@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.postgres import databases
+from tests.real.postgres import database_names
 from tests.system.properties.proving import Prover
 from tests.system.properties.town import Town, a_town
 
@@ -29,7 +29,7 @@ def lived_in(
     given: dict[str, Any] = {}
     with ExitStack() as stack:
         if mode == "distributed":
-            given["database_url"] = stack.enter_context(databases(request.getfixturevalue("postgres_address")))
+            given["database_url"] = stack.enter_context(database_names(request.getfixturevalue("postgres_address")))
             given["bus_url"] = f"kafka://{request.getfixturevalue('kafka_address')}"
             given["topic_prefix"] = f"t{tmp_path_factory.mktemp('town').stat().st_ino}."
         runner = stack.enter_context(asyncio.Runner())
