@@ -44,7 +44,7 @@ CURSORS = (
 @pytest.fixture(params=MODES)
 async def shop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shop]:
     """A shop of a whole installation."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    url = request.getfixturevalue("postgres_names") if request.param == "postgres" else ""
     async with a_world([ingest, loyalty, scoring, notifications], tmp_path, database_url=url) as world:
         yield await open_shop(world)
 
