@@ -45,7 +45,7 @@ DECIDING = [
     "scoring.consumer.after",
     "notifications.consumer.after",
 ]
-SHORT = {  # by whether the house is distributed, where a lost hand-over is known to be lost after a minute only
+SHORT = {  # by whether the house is distributed, where what a dead mailer had claimed is known after a minute only
     False: {
         CARTS[2]: ["notifications.claim.after"],
         CARTS[3]: ["notifications.handing_over.after"],
@@ -56,7 +56,7 @@ SHORT = {  # by whether the house is distributed, where a lost hand-over is know
         ALL_IS_RIPE: ["loyalty.timer.after"],
     },
     True: {
-        LAST_TRIES: ["notifications.claim.after", "notifications.outcome.after"],
+        LAST_TRIES: [],
         ALL_IS_RIPE: ["loyalty.timer.before", "scoring.timer.after"],
     },
 }

@@ -70,6 +70,7 @@ async def test_compression_and_content_types(
     assert await stored(world) == (1 if status == 200 else 0)
 
 
+@IN_ONE_MODE
 async def test_a_bomb_of_zeros_is_refused_without_being_unpacked(world: World, shop: Shop) -> None:
     packing = zlib.compressobj(wbits=31)
     bomb = b"".join(packing.compress(bytes(1 << 20)) for _ in range(100)) + packing.flush()
@@ -122,6 +123,7 @@ async def test_a_native_event_with_what_is_no_json_of_ours_is_refused(world: Wor
     assert await stored(world) == 0
 
 
+@IN_ONE_MODE
 @pytest.mark.parametrize(("text", "status"), NO_NUMBERS.values(), ids=NO_NUMBERS)
 async def test_a_batch_with_what_is_no_json_of_ours(world: World, shop: Shop, text: bytes, status: int) -> None:
     raw = batch(SMALL, {**SMALL, "properties": {"n": "N"}}, SMALL).replace(b'"N"', text)
@@ -133,6 +135,7 @@ async def test_a_batch_with_what_is_no_json_of_ours(world: World, shop: Shop, te
     assert (await world.verify()).balanced
 
 
+@IN_ONE_MODE
 async def test_a_key_in_a_header_goes_before_the_query_and_the_query_before_the_body(world: World, shop: Shop) -> None:
     good, wrong = shop.made.server_key, "qs_wrong"
     for path, headers, within, status in (
@@ -196,6 +199,7 @@ async def test_the_same_message_id_from_two_sources_is_two_messages(world: World
     assert await stored(world) == 2
 
 
+@IN_ONE_MODE
 async def test_who_sends_too_much_is_told_when_to_come_again(world: World, shop: Shop) -> None:
     limits = world.of("ingest").state["limits"]
     limits.source = Limit(0.1)
@@ -226,6 +230,7 @@ def test_a_limit_fills_up_again_and_a_rate_of_zero_limits_nobody() -> None:
     free.take("a", 10**12)
 
 
+@IN_ONE_MODE
 async def test_an_oversized_webhook_is_refused_and_a_wrong_signature_counted(world: World, shop: Shop) -> None:
     def failures() -> float:
         return REGISTRY.get_sample_value("querencia_signature_failures_total", {"platform": "shopify"}) or 0.0

@@ -6,12 +6,14 @@ from sqlalchemy import func, select
 
 from services.ingest.access import make_key
 from services.ingest.tables import delivery
+from tests.conftest import IN_ONE_MODE
 from tests.ingest.shop import Shop
 from tests.world import World
 
 PAGE = "https://shop.example"
 
 
+@IN_ONE_MODE
 async def test_a_preflight_allows_what_the_browser_client_sends(world: World) -> None:
     asked = {
         "origin": PAGE,
@@ -26,6 +28,7 @@ async def test_a_preflight_allows_what_the_browser_client_sends(world: World) ->
     assert "x-retry-count" in allowed
 
 
+@IN_ONE_MODE
 async def test_an_answer_may_be_read_by_the_page_that_asked(world: World, shop: Shop) -> None:
     headers = {"origin": PAGE, "authorization": f"Bearer {shop.made.browser_key}"}
     answer = await world.post("/v1/track", {"userId": "u", "messageId": "1", "event": "Page Seen"}, headers=headers)
@@ -33,6 +36,7 @@ async def test_an_answer_may_be_read_by_the_page_that_asked(world: World, shop: 
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
+@IN_ONE_MODE
 async def test_a_key_for_one_origin_is_refused_from_another(world: World, shop: Shop) -> None:
     async with world.of("ingest").db.write() as tx:
         _, key = await make_key(tx, shop.made.account, "browser", shop.made.store, origins=(PAGE,))

@@ -91,13 +91,12 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("raw", "code"), BAD.values(), ids=BAD)
-async def test_a_signed_body_that_cannot_be_understood_is_quarantined_as_it_came(
-    world: World, shop: Shop, raw: bytes, code: str
-) -> None:
-    assert (await shop.shopify("orders/create", raw)).status_code == 200
-    assert await verdicts(world) == [("quarantined", code)]
-    assert await world.rows("ingest", select(tables.delivery.c.raw)) == [(raw,)]
+async def test_signed_bodies_that_cannot_be_understood_are_quarantined_as_they_came(world: World, shop: Shop) -> None:
+    for raw, _ in BAD.values():
+        assert (await shop.shopify("orders/create", raw)).status_code == 200
+    assert await verdicts(world) == [("quarantined", code) for _, code in BAD.values()]
+    kept = await world.rows("ingest", select(tables.delivery.c.raw).order_by(tables.delivery.c.seq))
+    assert kept == [(raw,) for raw, _ in BAD.values()]
     assert (await world.verify()).balanced
 
 
