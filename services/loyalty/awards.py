@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from services.loyalty import awarding, caps, earning, ledger, schedule, standings, terms
 from services.loyalty.desk import Desk
-from services.loyalty.handlers import climb, enrolled, judge_tier
+from services.loyalty.handlers import climb, enrolled, holding, judge_tier
+from services.loyalty.holders import MAIN, in_wallet
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, PENDING, Award, Context, Lot, Member, Move
@@ -31,22 +32,27 @@ def reward_fact(event: Event[Any], desk: Desk) -> None:
         _end_waiting(event, desk, programme)
     if event.lane is Lane.HISTORY or event.time < programme.start:
         return
-    groups = set[str]()
+    groups = set[tuple[str, str]]()
     for rule in awarding.fact_rules(programme, event.fact):
         member = desk.members[event.account, event.customer]
         context = context_of(member, programme, event.time, desk.zone_of(event.account, event.store, programme))
-        points = 0 if rule.group in groups or rule.failed(context) else rule.earns(event.fact, context)
+        group = (rule.wallet, rule.group)
+        points = 0 if group in groups or rule.failed(context) else rule.earns(event.fact, context)
         if points and pay(rule, points, rule.key(event), event.time, programme, desk) and rule.group:
-            groups.add(rule.group)
+            groups.add(group)
 
 
 def _end_waiting(event: Event[ActivityReported], desk: Desk, programme: Programme) -> None:
     """An order's points mature from now on where this is what they waited for."""
-    lot = desk.lots.get((event.account, earning.lot_id(event.fact.reference)))
-    if lot is not None and lot.customer == event.customer and lot.awaits.casefold() == event.fact.name.casefold():
-        begun = earning.maturing(lot, event.time, programme)
-        desk.put_lot(begun)
-        schedule.sooner(desk, desk.members[event.account, event.customer], (begun,), programme)
+    for wallet in (MAIN, *desk.wallets(event.account)):
+        lot = desk.lots.get((event.account, earning.lot_id(in_wallet(event.fact.reference, wallet))))
+        holder = desk.holder(event.account, event.customer, wallet)
+        if lot is None or holder is None or lot.customer != holder.customer:
+            continue
+        if lot.awaits.casefold() == event.fact.name.casefold():
+            begun = earning.maturing(lot, event.time, programme.of(wallet))
+            desk.put_lot(begun)
+            schedule.sooner(desk, holder, (begun,), programme.of(wallet))
 
 
 def reward_date(due: Due, desk: Desk) -> None:
@@ -108,26 +114,37 @@ def context_of(member: Member, programme: Programme, moment: datetime, zone: str
     )
 
 
-def pay(rule: Paying, points: int, source: str, at: datetime, programme: Programme, desk: Desk) -> bool:
-    """Pay once for one thing within caps and budget; gives whether anything was paid."""
-    work = desk.work
+def pay(rule: Paying, points: int, source: str, at: datetime, whole: Programme, desk: Desk) -> bool:
+    """Pay once for one thing, into the rule's wallet, within caps and budget; gives whether anything was paid."""
+    work, programme = desk.work, whole.of(rule.wallet)
     name = awarding.award_id(work.customer, rule.name, source)
-    member = enrolled(desk, work.account, work.customer, programme)
+    erased = enrolled(desk, work.account, work.customer, whole).erased
+    member = holding(desk, work.account, work.customer, rule.wallet, whole)
     given = _within(rule, points, at, member, programme, desk)
-    if member.erased or (work.account, name) in desk.awards or not given:
+    if erased or (work.account, name) in desk.awards or not given:
         return False
     cause = Cause(new_id("txn"), "award", name, at, desk.now, programme.version)
     done = ledger.earn(member, _lot(rule, name, at, member, programme, desk.now), given, cause)
     after = _counted(rule, given, at, desk.book(done), programme)
     after = schedule.sooner(desk, desk.put_member(after), done.lots, programme)
-    day = terms.local_day(programme.zone, at)
-    after = climb(after, Move(day, day, given), desk, programme)
-    after = schedule.touched(desk, after, programme, "award", at)
+    if rule.wallet == MAIN:
+        day = terms.local_day(programme.zone, at)
+        after = climb(after, Move(day, day, given), desk, programme)
+    after = schedule.touched(desk, after, whole, "award", at)
     desk.draw(work.account, programme, given)
     desk.put_award(
-        Award(work.account, name, member.customer, rule.name, programme.version, source, given, cause.transaction, at)
+        Award(work.account, name, work.customer, rule.name, programme.version, source, given, cause.transaction, at)
     )
-    desk.emit(PointsEarned(program=programme.id, rule=rule.name, award=name, points=given, balance=after.available))
+    desk.emit(
+        PointsEarned(
+            program=programme.id,
+            rule=rule.name,
+            award=name,
+            points=given,
+            balance=after.available,
+            wallet=rule.wallet,
+        )
+    )
     return True
 
 

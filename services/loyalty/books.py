@@ -3,6 +3,7 @@
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select
 
 from services.loyalty import tables
+from services.loyalty.holders import MAIN
 from services.loyalty.records import AVAILABLE, HELD, PENDING
 from shared.db import Query, Reader
 from shared.service import Audit
@@ -86,6 +87,11 @@ def _wallets_whose_lots_differ() -> Select[tuple[str]]:
     )
 
 
+def _in_the_main_wallet(column: ColumnElement[int]) -> Query:
+    chosen = tables.in_one_wallet(_member.c.customer, MAIN)
+    return Query(select(func.coalesce(func.sum(column), 0)).where(chosen))
+
+
 CHECKS = {
     "transactions that do not sum to zero": _count(_unbalanced()),
     "wallets whose balance is not the sum of their entries": _count(_wallets_that_do_not_add_up()),
@@ -95,9 +101,9 @@ CHECKS = {
 FIGURES = {
     "ledger_sum": Query(select(func.coalesce(func.sum(_entry.c.points), 0))),
     "entries": Query(select(func.count()).select_from(_entry)),
-    "points_available": Query(select(func.coalesce(func.sum(_member.c.available), 0))),
-    "points_pending": Query(select(func.coalesce(func.sum(_member.c.pending), 0))),
-    "points_owed_back": Query(select(func.coalesce(func.sum(_member.c.debt), 0))),
+    "points_available": _in_the_main_wallet(_member.c.available),
+    "points_pending": _in_the_main_wallet(_member.c.pending),
+    "points_owed_back": _in_the_main_wallet(_member.c.debt),
 }
 
 

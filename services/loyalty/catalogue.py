@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from services.loyalty.holders import MAIN
+
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 Price = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 Kind = Literal["percent_coupon", "fixed_coupon", "free_shipping", "free_product", "gift_card", "early_access"]
@@ -20,7 +22,8 @@ _NEEDS: dict[str, str] = {
 class Reward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that points buy. `value` is a percentage, or minor units of `currency` for money off and gift cards.
 
-    `prices` are those of tiers that pay another than `price`; only `tiers` may claim it where any is named; a member
+    `prices` are those of tiers that pay another than `price`, `wallets` what it costs in points of further wallets (one
+    of them is paid; without `price` only these); only `tiers` may claim it where any is named; a member
     may claim it `per_member` times. Codes are made after `pattern` (# stands for a random letter or digit) or come
     out of an imported pool; at `alert_at` left the shop is told. At one checkout it goes together with rewards of the
     kinds that it `combines` with (None: all), if they agree; of those that do not the highest `priority` counts.
@@ -28,8 +31,9 @@ class Reward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     kind: Kind
-    price: Price
+    price: Price | None = None
     prices: Mapping[str, Price] = msgspec.field(default_factory=dict)
+    wallets: Mapping[str, Price] = msgspec.field(default_factory=dict)
     tiers: frozenset[str] = frozenset()
     value: Annotated[int, msgspec.Meta(ge=0, le=10**12)] = 0
     currency: Annotated[str, msgspec.Meta(max_length=3)] = ""
@@ -45,7 +49,9 @@ class Reward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     texts: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the kind of reward lacks what it gives, or codes could be guessed."""
+        """Raises ValueError where it has no price or lacks what its kind gives, or codes could be guessed."""
+        if self.price is None and not self.wallets:
+            raise ValueError("a reward needs a price, or one in one of the wallets")
         needed = _NEEDS.get(self.kind)
         if needed and not getattr(self, needed):
             raise ValueError(f"a {self.kind} needs a {needed}")
@@ -54,9 +60,14 @@ class Reward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.codes == "generated" and self.pattern.count("#") < 8:
             raise ValueError("a pattern needs eight # at least, or its codes can be guessed")
 
-    def price_for(self, tier: str) -> int:
-        """What it costs a member of a tier, in points."""
-        return self.prices.get(tier, self.price)
+    def price_for(self, tier: str, wallet: str = MAIN) -> int | None:
+        """What it costs a member of a tier in points of a wallet; None where these do not buy it."""
+        return self.prices.get(tier, self.price) if wallet == MAIN else self.wallets.get(wallet)
+
+    @property
+    def paid_from(self) -> str:
+        """The wallet that pays where nobody says which: the main one, if it can."""
+        return MAIN if self.price is not None else min(self.wallets)
 
     def goes_with(self, other: "Reward") -> bool:
         """Whether both may be used at one checkout."""

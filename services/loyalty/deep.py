@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 
 from services.loyalty import earning, standings, tables, terms, wallets
+from services.loyalty.holders import MAIN, in_wallet, wallet_of, without_wallet
 from services.loyalty.programmes import Programme
 from services.loyalty.records import ISSUER, Lot, Member, Rating
 from services.loyalty.rules import FirstOrder
@@ -85,29 +86,37 @@ class Deep:
                 self._rated(event, event.fact.order)
 
     def _rated(self, event: Event[OrderFact], order: Order) -> None:
+        """Hold one revision against the ratings it has brought: the main wallet's is always there."""
         key, owner = (event.account, order.id), self._owner(event.account, event.customer)
         rating = self._ratings.get(key)
         if rating is None or rating.revision < order.revision:
             if (event.account, owner) not in self._parked:
                 self._amiss("orders whose newest revision is not rated", order.id)
             return
-        self._seen.add(key)
-        if rating.revision > order.revision:
-            return
-        if self._owner(rating.account, rating.customer) != owner:
-            self._amiss("orders rated for somebody else", order.id)
-        if rating.points not in self._entitled(order, rating):
-            self._amiss("orders rated otherwise than their context says", order.id)
+        known = [(name, self._ratings[event.account, name]) for name in self._names(event.account, order.id)]
+        self._seen.update((event.account, name) for name, _rating in known)
+        for name, one in known:
+            if one.revision > order.revision:
+                continue
+            if self._owner(one.account, without_wallet(one.customer)) != owner:
+                self._amiss("orders rated for somebody else", name)
+            if one.points not in self._entitled(order, one):
+                self._amiss("orders rated otherwise than their context says", name)
+
+    def _names(self, account: str, order: str) -> list[str]:
+        """How an order is called in the wallets in which it was rated."""
+        names = [order, *(in_wallet(order, wallet) for wallet in self._versions[account].wallets)]
+        return [name for name in names if (account, name) in self._ratings]
 
     def _entitled(self, order: Order, rating: Rating) -> set[int]:
         """What an order may have been rated at: a budget that was spent may leave less than the rules say."""
         context = rating.context
         if context is None:
             return {0}
-        rules = self._versions[rating.account].numbered(context.version)
+        rules = self._versions[rating.account].numbered(context.version).of(wallet_of(rating.order_id))
         due = earning.entitlement(order, context, rules).points
         found = {due}
-        if any(one.budget is not None for one in self._versions[rating.account].bodies):
+        if wallet_of(rating.order_id) == MAIN and any(one.budget for one in self._versions[rating.account].bodies):
             found.add(min(due, context.drawn))
         if not context.first_order and any(isinstance(rule, FirstOrder) and rule.group for rule in rules.rules):
             found.add(rating.points)  # a merge made it a later order: what the first order's rule beat stays beaten
@@ -138,6 +147,8 @@ class Deep:
                 imported.add((lot.account, lot.customer))
         for member in [wallets.member_of(*row) for row in await self._reader.fetch(_MEMBERS)]:
             key = (member.account, member.customer)
+            if wallet_of(member.customer) != MAIN:
+                continue  # only points of the main wallet count for tiers
             if key not in imported and sum(move.points for move in member.moves) != counted[key]:
                 self._amiss("members whose qualifying points are not what was issued", member.customer)
             if member.program and not self._stands(member, self._versions[member.account].at(self._reader.now)):

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, update
 
 from services.loyalty import budgets, tables, wallets
+from services.loyalty.holders import in_wallet
 from services.loyalty.hook_records import Hook, HookCall
 from services.loyalty.ledger import Change
 from services.loyalty.programmes import Programme
@@ -204,6 +205,15 @@ class Desk(WorkSet):
     def awards_of(self, member: Member) -> list[Award]:
         """A member's awards that are on the desk."""
         return [one for one in self.awards.values() if (one.account, one.customer) == (member.account, member.customer)]
+
+    def wallets(self, account: str) -> set[str]:
+        """The further wallets that any version of an account's programme knows."""
+        found = self.versions.get(account)
+        return set() if found is None else found.wallets
+
+    def holder(self, account: str, customer: str, wallet: str) -> Member | None:
+        """A customer as the holder of a wallet's points, where anything was ever in it."""
+        return self.members.get((account, in_wallet(customer, wallet)))
 
     def put_member(self, member: Member) -> Member:
         """Put a changed member on the desk."""

@@ -45,7 +45,10 @@ def checked(body: dict[str, Any], kind: type[T]) -> T:
 
 
 def put(command: Command, desk: Desk, program: str, draft: Draft, match: str) -> Programme:
-    """Add a version; raises Refused 404, 409 `version_conflict` (`If-Match` names an older one), 422 `too_early`."""
+    """Add a version.
+
+    Raises Refused 404, 409 `version_conflict` (`If-Match` names an older one), 422 `too_early` or `wallet_missing`.
+    """
     versions = desk.programmes(command.account, command.store)
     newest = versions.bodies[-1]
     if newest.id != program:
@@ -55,6 +58,8 @@ def put(command: Command, desk: Desk, program: str, draft: Draft, match: str) ->
     since = draft.effective_from or desk.now
     if since < max(desk.now, versions.effective[-1]):
         raise Refused("too_early", "a version takes effect now or later", pointer="/effective_from")
+    if gone := sorted(versions.wallets - {wallet.name for wallet in draft.programme.wallets}):
+        raise Refused("wallet_missing", f"the wallet {gone[0]!r} may hold points, and stays", pointer="/wallets")
     following = numbered(draft.programme, program, newest.version + 1)
     desk.drafts.append(version_row(command.account, following, since, desk.now))
     desk.set_timer(SPREAD_TIMER, str(following.version), since, {"after": ""}, customer="")

@@ -6,6 +6,7 @@ from services.loyalty import awarding, earning, ledger, terms
 from services.loyalty.desk import Desk
 from services.loyalty.earning import MOST
 from services.loyalty.handlers import climb
+from services.loyalty.holders import MAIN, in_wallet, wallet_of
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
 from services.loyalty.records import IMPORTED, Award, Context, Member, Move, Rating
@@ -28,8 +29,14 @@ def take_back(event: Event[CustomerMerged], loser: Member, desk: Desk, programme
             _less(event, awarding.lot_id(award.id), award.points - award.returned, day, desk, programme)
         else:
             desk.put_award(replace(award, id=name, customer=event.customer))
-    member = desk.members[event.account, event.customer]
-    firsts = [(rating.context, rating) for rating in desk.ratings_of(member) if rating.context is not None]
+    for wallet in (MAIN, *desk.wallets(event.account)):
+        holder = desk.holder(event.account, event.customer, wallet)
+        if holder is not None:
+            _one_first_order(event, holder, desk, programme)
+
+
+def _one_first_order(event: Event[CustomerMerged], holder: Member, desk: Desk, programme: Programme) -> None:
+    firsts = [(rating.context, rating) for rating in desk.ratings_of(holder) if rating.context is not None]
     firsts = sorted((one for one in firsts if one[0].first_order), key=lambda one: (one[0].accrued_at, one[1].order_id))
     for context, rating in firsts[1:]:
         _no_longer_first(event, rating, context, desk, programme)
@@ -49,7 +56,7 @@ def _no_longer_first(
     event: Event[CustomerMerged], rating: Rating, context: Context, desk: Desk, programme: Programme
 ) -> None:
     """Rate an order as not the first one from now on, and take back what being the first had brought."""
-    rules = desk.programmes(event.account, event.store).numbered(context.version).rules
+    rules = desk.programmes(event.account, event.store).numbered(context.version).of(wallet_of(rating.order_id)).rules
     names = {rule.name for rule in rules if isinstance(rule, FirstOrder)}
     parts = rating.parts or ()
     kept = tuple(replace(part, points=0, why="not_the_first_order") if part.rule in names else part for part in parts)
@@ -63,10 +70,13 @@ def _no_longer_first(
 
 def _less(event: Event[CustomerMerged], lot: str, points: int, day: int, desk: Desk, programme: Programme) -> None:
     """Take points back that came on a local day into a lot."""
-    member = desk.members[event.account, event.customer]
     own = desk.lots.get((event.account, lot))
+    wallet = MAIN if own is None else wallet_of(own.customer)
+    member = desk.members[event.account, in_wallet(event.customer, wallet)]
     cause = Cause(new_id("txn"), "clawback", "" if own is None else own.source, event.time, desk.now)
-    done = ledger.claw_back(member, own, desk.open_lots(member), points, programme.debt, cause)
+    done = ledger.claw_back(member, own, desk.open_lots(member), points, programme.of(wallet).debt, cause)
     after = desk.put_member(replace(desk.book(done), earned=member.earned - points))
+    if wallet != MAIN:
+        return
     today = terms.local_day(programme.zone, event.time)
     climb(after, Move(max(today, day), day, -points), desk, programme)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from services.loyalty import caps, memberships, standings, terms
 from services.loyalty.ledger import LARGEST
-from services.loyalty.programmes import Programme
+from services.loyalty.programmes import Programme, Wallet
 from services.loyalty.records import AVAILABLE, PENDING, Context, Lot, Member, Move, Rating
 from services.loyalty.stacking import Sum, stacked
 from shared.events import Lane
@@ -58,6 +58,18 @@ def context_of(order: Order, shop: Shop, member: Member, programme: Programme, p
         room=min(known) if known else None,
         rooms=_rooms(member, programme, day),
         zone=shop.zone,
+    )
+
+
+def context_in(wallet: Wallet, context: Context, holder: Member, programme: Programme) -> Context:
+    """What an order's first rating in a further wallet finds: what the main one found, and the wallet's own room."""
+    day = terms.local_day(programme.zone, context.accrued_at)
+    return replace(
+        context,
+        percent=context.percent if wallet.tiered else 100,
+        room=None if programme.cap is None else caps.room(holder, "", programme.cap, day),
+        rooms=_rooms(holder, programme, day),
+        drawn=0,
     )
 
 

@@ -1,11 +1,14 @@
 """What loyalty does when an order comes to a new revision."""
 
+from datetime import datetime
+
 from msgspec.structs import replace
 
 from services.loyalty import earning, ledger, memberships, schedule, standings, terms, tiers
 from services.loyalty.desk import Desk
+from services.loyalty.holders import MAIN, in_wallet, wallet_of, without_wallet
 from services.loyalty.ledger import Cause
-from services.loyalty.programmes import Programme
+from services.loyalty.programmes import Programme, Wallet
 from services.loyalty.records import PENDING, WRITTEN_OFF, Context, Kind, Lot, Member, Move, Rating
 from shared.db import new_id
 from shared.events import Event
@@ -33,9 +36,10 @@ def rate_order(event: Event[OrderFact], desk: Desk) -> None:
     left = desk.budget_left(event.account, current)
     if context is None and order.paid_at is not None:
         shop = earning.Shop(event.store, desk.zone_of(event.account, event.store, current), left)
-        context = earning.context_of(order, shop, member, versions.at(order.paid_at), order.paid_at)
+        context = earning.context_of(order, shop, member, versions.at(order.paid_at).of(MAIN), order.paid_at)
         member = _not_new(member, order, desk)
-    rules = current if context is None else versions.numbered(context.version)
+    whole = current if context is None else versions.numbered(context.version)
+    rules = whole.of(MAIN)
     rating = earning.rated(order, member, before, context, rules)
     booked = 0 if before is None else before.points
     rating, drawn = earning.within_budget(rating, booked, left)
@@ -51,8 +55,39 @@ def rate_order(event: Event[OrderFact], desk: Desk) -> None:
         member = climb(member, move, desk, current)
     desk.put_rating(rating)
     if context is not None:
-        member = _beside_points(member, context, event, desk, rules, first=first)
+        member = _beside_points(member, context, event, desk, whole, first=first)
     _tell(member, rating, change, event, desk)
+    _rate_beside(context, event, desk, whole)
+
+
+def _rate_beside(main: Context | None, event: Event[OrderFact], desk: Desk, whole: Programme) -> None:
+    """Rate a paid order in every further wallet, in the context of the main one."""
+    if main is not None:
+        for wallet in whole.wallets:
+            _rate_in(wallet, main, event, desk, whole)
+
+
+def _rate_in(wallet: Wallet, main: Context, event: Event[OrderFact], desk: Desk, whole: Programme) -> None:
+    """Book what an order brings a wallet beyond what is booked: its own rating, lot and holder."""
+    order, programme = event.fact.order, whole.of(wallet.name)
+    name = in_wallet(order.id, wallet.name)
+    before = desk.ratings.get((event.account, name))
+    holder = holding(desk, event.account, event.customer, wallet.name, whole)
+    if before is not None and before.customer != holder.customer:
+        owner = desk.members[event.account, before.customer]
+        _emptied(owner, before, holder.customer, event, desk, programme)
+        before = replace(before, customer=holder.customer, points=0, written_off=0)
+    context = earning.context_in(wallet, main, holder, programme) if before is None else before.context
+    rating = replace(earning.rated(order, holder, before, context, programme), order_id=name, spent=0)
+    change = rating.points - (0 if before is None else before.points)
+    if change:
+        if before is None:
+            holder = desk.put_member(earning.used(holder, rating, programme))
+        holder, rating = _booked(holder, rating, change, event, desk, programme)
+    desk.put_rating(rating)
+    holder = _no_longer_awaited(holder, rating, event, desk, programme)
+    if change:
+        _tell(holder, rating, change, event, desk)
 
 
 def _not_new(member: Member, order: Order, desk: Desk) -> Member:
@@ -70,6 +105,15 @@ def enrolled(desk: Desk, account: str, customer: str, programme: Programme) -> M
     if member.dates_due is None and not member.erased:
         member = schedule.dates(desk, member, programme, terms.local_day(programme.zone, desk.now) + 1)
     return member
+
+
+def holding(desk: Desk, account: str, customer: str, wallet: str, programme: Programme) -> Member:
+    """A member, enrolled when new, as the holder of a wallet's points."""
+    member = enrolled(desk, account, customer, programme)
+    if wallet == MAIN:
+        return member
+    made = Member(account, in_wallet(customer, wallet), member.joined_at, program=programme.id)
+    return desk.holder(account, customer, wallet) or desk.put_member(made)
 
 
 def climb(member: Member, move: Move, desk: Desk, programme: Programme) -> Member:
@@ -95,7 +139,7 @@ def _booked(
     member: Member, rating: Rating, change: int, event: Event[OrderFact], desk: Desk, programme: Programme
 ) -> tuple[Member, Rating]:
     """Post the difference to the order's own lot, or take it back."""
-    own = desk.lots.get((event.account, earning.lot_id(event.fact.order.id)))
+    own = desk.lots.get((event.account, earning.lot_id(rating.order_id)))
     if change < 0:
         cause = _cause(event, desk, "clawback")
         done = ledger.claw_back(member, own, desk.open_lots(member), -change, programme.debt, cause)
@@ -116,7 +160,8 @@ def _beside_points(
         member = _member_by_fee(member, event.fact.order, context, desk, programme)
     if first and not context.why:
         member = schedule.touched(desk, member, programme, "order", context.accrued_at)
-    return _no_longer_awaited(member, event, desk, programme)
+    rating = desk.ratings[event.account, event.fact.order.id]
+    return _no_longer_awaited(member, rating, event, desk, programme.of(MAIN))
 
 
 def _member_by_fee(member: Member, order: Order, context: Context, desk: Desk, programme: Programme) -> Member:
@@ -126,9 +171,11 @@ def _member_by_fee(member: Member, order: Order, context: Context, desk: Desk, p
     return member if passes == member.passes else judge_tier(replace(member, passes=passes), desk, programme)
 
 
-def _no_longer_awaited(member: Member, event: Event[OrderFact], desk: Desk, programme: Programme) -> Member:
+def _no_longer_awaited(
+    member: Member, rating: Rating, event: Event[OrderFact], desk: Desk, programme: Programme
+) -> Member:
     """What an order's points waited for has happened: from then on they mature."""
-    lot = desk.lots.get((event.account, earning.lot_id(event.fact.order.id)))
+    lot = desk.lots.get((event.account, earning.lot_id(rating.order_id)))
     if lot is None or not lot.awaits:
         return member
     happened = earning.happened(event.fact.order, lot.awaits)
@@ -150,54 +197,56 @@ def give_up(member: Member, lot: Lot, due: Due, desk: Desk, programme: Programme
     context = replace(rating.context, why=GIVEN_UP)
     nothing = replace(rating, points=0, spent=0, written_off=rating.written_off - done.on(WRITTEN_OFF), context=context)
     desk.put_rating(nothing)
-    counts = earning.counts_of(rating, nothing)
-    after = climb(after, earning.move_of(counts, context, programme, due.due), desk, programme)
-    desk.emit(
-        OrderRated(
-            program=after.program,
-            order=rating.order_id,
-            revision=rating.revision,
-            points=0,
-            change=-rating.points,
-            balance=after.available,
-        )
-    )
+    if wallet_of(member.customer) == MAIN:
+        counts = earning.counts_of(rating, nothing)
+        after = climb(after, earning.move_of(counts, context, programme, due.due), desk, programme)
+    desk.emit(_told(after, nothing, -rating.points))
     return after
 
 
 def _take_from(owner: Member, rating: Rating, event: Event[OrderFact], desk: Desk, programme: Programme) -> Rating:
     """Take an order and all it earned from the customer who had it; what was spent of it stays with that one."""
-    key = (event.account, earning.lot_id(rating.order_id))
-    own = desk.lots.get(key)
     nothing = replace(rating, customer=event.customer, points=0, written_off=0, spent=0)
-    if rating.points and rating.context is not None:
-        cause = _cause(event, desk, "clawback")
-        done = ledger.claw_back(owner, own, desk.open_lots(owner), rating.points, programme.debt, cause)
-        owner = desk.put_member(replace(desk.book(done), earned=owner.earned - rating.points))
+    owner = _emptied(owner, rating, event.customer, event, desk, programme.of(MAIN))
     counts = earning.counts_of(rating, nothing)
     if any(one.order == rating.order_id for one in owner.passes):
         left = tuple(one for one in owner.passes if one.order != rating.order_id)
         owner = judge_tier(replace(owner, passes=left), desk, programme)
     if rating.context is not None and any(counts):
         climb(owner, earning.move_of(counts, rating.context, programme, event.time), desk, programme)
+    return nothing
+
+
+def _emptied(
+    owner: Member, rating: Rating, holder: str, event: Event[OrderFact], desk: Desk, programme: Programme
+) -> Member:
+    """Take back from its owner what an order earned; its lot, empty now, is another holder's."""
+    key = (event.account, earning.lot_id(rating.order_id))
+    if rating.points and rating.context is not None:
+        cause = _cause(event, desk, "clawback")
+        done = ledger.claw_back(owner, desk.lots.get(key), desk.open_lots(owner), rating.points, programme.debt, cause)
+        owner = desk.put_member(replace(desk.book(done), earned=owner.earned - rating.points))
     lot = desk.lots.get(key)
     if lot is not None:
-        desk.put_lot(replace(lot, customer=event.customer))
-    return nothing
+        desk.put_lot(replace(lot, customer=holder))
+    return owner
 
 
 def _tell(member: Member, rating: Rating, change: int, event: Event[OrderFact], desk: Desk) -> None:
     lot = desk.lots.get((event.account, earning.lot_id(rating.order_id))) if rating.points else None
-    desk.emit(
-        OrderRated(
-            program=member.program,
-            order=rating.order_id,
-            revision=rating.revision,
-            points=rating.points,
-            change=change,
-            balance=member.available,
-            available_at=lot.matures_at if lot is not None and lot.state == PENDING else None,
-        )
+    desk.emit(_told(member, rating, change, lot.matures_at if lot is not None and lot.state == PENDING else None))
+
+
+def _told(member: Member, rating: Rating, change: int, available_at: datetime | None = None) -> OrderRated:
+    return OrderRated(
+        program=member.program,
+        order=without_wallet(rating.order_id),
+        revision=rating.revision,
+        points=rating.points,
+        change=change,
+        balance=member.available,
+        available_at=available_at,
+        wallet=wallet_of(rating.order_id),
     )
 
 

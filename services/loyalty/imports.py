@@ -11,6 +11,7 @@ import msgspec
 from services.loyalty import awarding, ledger, schedule, terms
 from services.loyalty.desk import Desk
 from services.loyalty.handlers import climb
+from services.loyalty.holders import MAIN
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, IMPORTED, PENDING, Award, Lot, Member, Move
@@ -21,12 +22,15 @@ from shared.events.base import NAMESPACE, Lane
 from shared.workset import Command
 
 MOST_ROWS = 1_000
-COLUMNS = ("customer", "points", "reference", "accrued_at", "expires_at", "available_at", "qualifies")
+COLUMNS = ("customer", "points", "reference", "accrued_at", "expires_at", "available_at", "qualifies", "wallet")
 TRUE = frozenset({"1", "true", "yes"})
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One lot: whose, how many points, since when, until when (None: by the programme); `reference` is its id there."""
+    """One lot: whose, how many points of which wallet, since when, until when (None: by the programme).
+
+    `reference` is its id there.
+    """
 
     customer: str
     points: int
@@ -35,6 +39,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     available_at: datetime | None = None
     qualifies: bool = False
+    wallet: str = MAIN
 
 
 def read(text: str) -> list[Row]:
@@ -62,8 +67,8 @@ def award_of(customer: str, row: Row) -> str:
 
 
 def take(command: Command, desk: Desk, row: Row) -> bool:
-    """Enter a row as a lot; gives whether it was new."""
-    member, programme = member_and_programme(command, desk)
+    """Enter a row as a lot; gives whether it was new; raises Refused 422 `unknown_wallet`."""
+    member, programme = member_and_programme(command, desk, row.wallet)
     name = award_of(command.customer, row)
     if (command.account, name) in desk.awards:
         return False
@@ -78,7 +83,7 @@ def take(command: Command, desk: Desk, row: Row) -> bool:
         Award(
             command.account,
             name,
-            member.customer,
+            command.customer,
             IMPORTED,
             programme.version,
             row.reference,
@@ -115,6 +120,9 @@ def _row(line: dict[str, str]) -> Row:
         raise ValueError("points are a whole number from 1 to 1,000,000,000")
     if not line["customer"].strip() or not line["reference"].strip():
         raise ValueError("customer and reference must be given")
+    wallet, qualifies = (line.get("wallet") or MAIN).strip(), (line.get("qualifies") or "").strip().lower() in TRUE
+    if qualifies and wallet != MAIN:
+        raise ValueError("only points of the main wallet qualify")
     return Row(
         customer=line["customer"].strip(),
         points=points,
@@ -122,7 +130,8 @@ def _row(line: dict[str, str]) -> Row:
         accrued_at=_moment(line.get("accrued_at")),
         expires_at=_moment(line.get("expires_at")),
         available_at=_moment(line.get("available_at")),
-        qualifies=(line.get("qualifies") or "").strip().lower() in TRUE,
+        qualifies=qualifies,
+        wallet=wallet,
     )
 
 

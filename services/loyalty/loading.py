@@ -1,7 +1,7 @@
 """What a micro-batch needs of the database, by the set; what ordinary orders do without is asked for only if wanted."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeGuard
 
@@ -12,6 +12,7 @@ from services.loyalty import awarding, budgets, tables, wallets
 from services.loyalty.catalogue import key_of
 from services.loyalty.desk import HOLD_TIMER, MATURE_TIMER, SPREAD_TIMER, Desk, Key, order_ref
 from services.loyalty.earning import lot_id
+from services.loyalty.holders import MAIN, in_wallet, wallet_of, without_wallet
 from services.loyalty.hook_records import Hook, HookCall
 from services.loyalty.records import AVAILABLE, Award, Entry, Hold, Lot, Rating, Redemption
 from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
@@ -26,7 +27,11 @@ from shared.workset import Command, Due, Work, customers
 
 ROLL = Query(
     select(tables.member.c.customer)
-    .where(tables.member.c.account == bindparam("account"), tables.member.c.customer > bindparam("after"))
+    .where(
+        tables.member.c.account == bindparam("account"),
+        tables.member.c.customer > bindparam("after"),
+        tables.in_one_wallet(tables.member.c.customer, MAIN),
+    )
     .order_by(tables.member.c.customer)
     .limit(200)
 )
@@ -47,7 +52,8 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     """Everything that judging a batch needs; a first fact of an account makes its default programme."""
     desk = Desk(tx.now)
     desk.versions = await versions_for(tx, work)
-    ratings = await tx.fetch_by_keys(tables.rating, _orders(work), Rating, lock="wait")
+    orders = _in_wallets(desk, _orders(work))
+    ratings = await tx.fetch_by_keys(tables.rating, orders, Rating, lock="wait")
     for rating in await _under_living_names(tx, ratings, work):
         desk.loaded_rating(rating)
     merging = await _load_merging(tx, desk, work)
@@ -69,18 +75,33 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
 
 async def _under_living_names(tx: Tx, ratings: Sequence[Rating], work: Sequence[Work]) -> Sequence[Rating]:
     """Ratings with whom their customers were merged into: an order that earned nothing moves with no lot."""
-    others = {(rating.account, rating.customer) for rating in ratings}.difference(customers(work))
+    others = {(rating.account, without_wallet(rating.customer)) for rating in ratings}.difference(customers(work))
     living = await survivors(tx, attach(tables.metadata), others) if others else {}
     if not living:
         return ratings
-    return [replace(one, customer=living.get((one.account, one.customer), one.customer)) for one in ratings]
+    return [replace(one, customer=_living(living, one.account, one.customer)) for one in ratings]
+
+
+def _living(living: dict[Key, str], account: str, holder: str) -> str:
+    customer = without_wallet(holder)
+    return in_wallet(living.get((account, customer), customer), wallet_of(holder))
+
+
+def _in_wallets(desk: Desk, names: Iterable[Key]) -> set[Key]:
+    """These customers, or orders, and how they go by in the further wallets of their accounts."""
+    found = set(names)
+    wallets_of = {account: desk.wallets(account) for account in desk.versions}
+    if not any(wallets_of.values()):
+        return found
+    return found | {(account, in_wallet(name, of)) for account, name in found for of in wallets_of.get(account, ())}
 
 
 async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
     """All lots of customers who merge, and the ratings of the orders these came from."""
     merges = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
     merging = set(customers(merges))
-    lots = await tx.fetch_by_keys(tables.lot, merging, Lot, by=("account", "customer"))
+    holders = _in_wallets(desk, merging)
+    lots = await tx.fetch_by_keys(tables.lot, holders, Lot, by=("account", "customer"))
     for lot in lots:
         desk.loaded_lot(lot)
     orders = {(lot.account, lot.source) for lot in lots}
@@ -88,7 +109,7 @@ async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
         desk.loaded_rating(rating)
     for award in await tx.fetch_by_keys(tables.award, merging, Award, by=("account", "customer")):
         desk.awards.loaded((award.account, award.id), award)
-    for spent in await tx.fetch_by_keys(tables.redemption, merging, Redemption, by=("account", "customer")):
+    for spent in await tx.fetch_by_keys(tables.redemption, holders, Redemption, by=("account", "customer")):
         desk.redemptions.loaded((spent.account, spent.id), spent)
     for voucher in await tx.fetch_by_keys(tables.voucher, merging, Voucher, by=("account", "customer"), lock="wait"):
         desk.vouchers.loaded((voucher.account, voucher.id), voucher)
@@ -97,7 +118,7 @@ async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
 
 async def _load_members(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     """The members of a batch, and those from whom one of its orders moves away."""
-    named = set(customers(work))
+    named = _in_wallets(desk, customers(work))
     for member in await tx.fetch_by_keys(tables.member, named, wallets.member_of):
         desk.members.loaded((member.account, member.customer), member)
     await _load_owners(tx, desk, {(rating.account, rating.customer) for rating in desk.ratings.values()})
@@ -133,12 +154,13 @@ async def _load_owners(tx: Tx, desk: Desk, owners: set[Key]) -> None:
 async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]) -> None:
     """The lots that may change: those of orders rated before, and all open ones of whoever may lose or spend points."""
     rated = list(desk.ratings.values())
-    own = {(rating.account, lot_id(rating.order_id)) for rating in rated} | _awaited(work)
+    own = {(rating.account, lot_id(rating.order_id)) for rating in rated} | _in_wallets(desk, _awaited(work))
     for lot in await tx.fetch_by_keys(tables.lot, own, Lot):
         desk.loaded_lot(lot)
     owners = (
         {(rating.account, rating.customer) for rating in rated} | merging | _spenders(desk, work) | _kept(desk, work)
     )
+    owners = _in_wallets(desk, owners)
     drawing = {key: points for key, points in _drawing(work).items() if key not in owners}
     owners |= await _load_first_lots(tx, desk, drawing)
     for lot in await tx.fetch_by_keys(
@@ -267,8 +289,7 @@ def _awaited(work: Sequence[Work]) -> set[Key]:
 
 def _kept(desk: Desk, work: Sequence[Work]) -> set[Key]:
     """Members whose activity keeps all of their points alive."""
-    found = {account: versions.at(desk.now).expiry for account, versions in desk.versions.items()}
-    sliding = {account for account, expiry in found.items() if expiry is not None and expiry.slides}
+    sliding = {account for account, versions in desk.versions.items() if versions.at(desk.now).slides}
     return {(item.account, item.customer) for item in work if item.account in sliding}
 
 
@@ -285,8 +306,7 @@ def _drawing(work: Sequence[Work]) -> dict[Key, int]:
 def _slides(desk: Desk, account: str) -> bool:
     """Whether a member's activity may lengthen the life of all her lots."""
     found = desk.versions.get(account)
-    expiry = None if found is None else found.at(desk.now).expiry
-    return expiry is not None and expiry.slides
+    return found is not None and found.at(desk.now).slides
 
 
 def _spenders(desk: Desk, work: Sequence[Work]) -> set[Key]:

@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from services.loyalty import caps, duplicates, ledger, schedule, standings, terms, tiers
 from services.loyalty.awarding import DATES_TIMER
 from services.loyalty.desk import Desk
-from services.loyalty.handlers import enrolled
+from services.loyalty.handlers import enrolled, holding
+from services.loyalty.holders import MAIN, in_wallet
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Member
@@ -21,19 +22,9 @@ def merge_members(event: Event[CustomerMerged], desk: Desk) -> None:
     if loser.customer == event.customer or not loser.program:
         return
     programme = desk.programmes(event.account, event.store).at(desk.now)
-    survivor = enrolled(desk, event.account, event.customer, programme)
-    lots = desk.open_lots(loser)
-    gone = desk.book(ledger.hand_over(loser, lots, _cause(event, desk, loser.customer)))
-    taken = ledger.take_over(survivor, lots, loser.debt, loser.held, _cause(event, desk, loser.customer))
-    survivor = desk.book(taken)
-    if survivor.debt and survivor.available > -survivor.debt:
-        survivor = desk.book(ledger.settle(survivor, desk.open_lots(survivor), _cause(event, desk, loser.customer)))
-    for empty in desk.lots_of(loser):
-        desk.put_lot(replace(empty, customer=survivor.customer))
-    for rating in desk.ratings_of(loser):
-        desk.put_rating(replace(rating, customer=survivor.customer))
-    for spent in [one for one in desk.redemptions.values() if one.customer == loser.customer]:
-        desk.put_redemption(replace(spent, customer=survivor.customer))
+    gone, survivor = _moved(event, loser, enrolled(desk, event.account, event.customer, programme), desk)
+    for wallet in desk.wallets(event.account):
+        _move_wallet(event, wallet, desk, programme)
     for voucher in [one for one in desk.vouchers.values() if one.customer == loser.customer]:
         desk.vouchers[voucher.account, voucher.id] = replace(voucher, customer=survivor.customer)
     _joined(loser, survivor, desk, programme)
@@ -52,6 +43,42 @@ def merge_members(event: Event[CustomerMerged], desk: Desk) -> None:
     )
 
 
+def _moved(event: Event[CustomerMerged], loser: Member, survivor: Member, desk: Desk) -> tuple[Member, Member]:
+    """Move all that one holder has to another of the same wallet, whose debt it pays first; gives both as they are."""
+    lots = desk.open_lots(loser)
+    gone = desk.book(ledger.hand_over(loser, lots, _cause(event, desk, loser.customer)))
+    taken = ledger.take_over(survivor, lots, loser.debt, loser.held, _cause(event, desk, loser.customer))
+    survivor = desk.book(taken)
+    if survivor.debt and survivor.available > -survivor.debt:
+        survivor = desk.book(ledger.settle(survivor, desk.open_lots(survivor), _cause(event, desk, loser.customer)))
+    for empty in desk.lots_of(loser):
+        desk.put_lot(replace(empty, customer=survivor.customer))
+    for rating in desk.ratings_of(loser):
+        desk.put_rating(replace(rating, customer=survivor.customer))
+    for spent in [one for one in desk.redemptions.values() if one.customer == loser.customer]:
+        desk.put_redemption(replace(spent, customer=survivor.customer))
+    return gone, survivor
+
+
+def _move_wallet(event: Event[CustomerMerged], wallet: str, desk: Desk, programme: Programme) -> None:
+    """The same for a further wallet, with its lifetime figures, caps and timers."""
+    loser = desk.holder(event.account, event.fact.loser, wallet)
+    if loser is None:
+        return
+    gone, survivor = _moved(event, loser, holding(desk, event.account, event.customer, wallet, programme), desk)
+    active = max((at for at in (survivor.active_at, loser.active_at) if at), default=None)
+    after = replace(
+        survivor,
+        earned=survivor.earned + loser.earned,
+        redeemed=survivor.redeemed + loser.redeemed,
+        uses=caps.joined(survivor.uses, loser.uses),
+        active_at=active,
+    )
+    own = programme.of(wallet)
+    schedule.again(desk, desk.put_member(after), own, "mature_due", "expire_due", "notice_due")
+    desk.put_member(replace(schedule.stop(desk, gone), uses=(), earned=0, redeemed=0))
+
+
 def forget_member(event: Event[CustomerErased], desk: Desk) -> None:
     """Forget a person: words written about them go; the wallet names only a random id and stays in the books."""
     member = desk.members[event.account, event.customer]
@@ -59,7 +86,8 @@ def forget_member(event: Event[CustomerErased], desk: Desk) -> None:
     if member.dates_due is not None:
         desk.cancel_timer(DATES_TIMER, member.customer)
         desk.put_member(replace(member, dates_due=None))
-    desk.forgotten.append((event.account, event.customer))
+    for wallet in (MAIN, *desk.wallets(event.account)):
+        desk.forgotten.append((event.account, in_wallet(event.customer, wallet)))
 
 
 def _joined(loser: Member, survivor: Member, desk: Desk, programme: Programme) -> None:
@@ -84,7 +112,7 @@ def _joined(loser: Member, survivor: Member, desk: Desk, programme: Programme) -
     after = replace(after, tier=tier)
     if ladder.level_of(tier) > ladder.level_of(survivor.tier):
         desk.emit(TierUpgraded(program=programme.id, tier=tier, previous=survivor.tier))
-    after = schedule.again(desk, desk.put_member(after), programme, "mature_due", "expire_due", "notice_due")
+    after = schedule.again(desk, desk.put_member(after), programme.of(MAIN), "mature_due", "expire_due", "notice_due")
     after = schedule.dates(desk, after, programme, terms.local_day(programme.zone, desk.now) + 1)
     schedule.review(desk, after, now, programme, max(level, now.level))
 

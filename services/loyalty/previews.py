@@ -3,6 +3,7 @@
 from sqlalchemy import bindparam, select
 
 from services.loyalty import tables, terms, wallets
+from services.loyalty.holders import MAIN
 from services.loyalty.impact import Count, Impact
 from services.loyalty.programmes import Programme
 from shared.db import Query, Reader
@@ -11,7 +12,11 @@ AT_ONCE = 1_000
 _member = tables.member
 MEMBERS = Query(
     select(*_member.columns)
-    .where(_member.c.account == bindparam("account"), _member.c.customer > bindparam("after"))
+    .where(
+        _member.c.account == bindparam("account"),
+        _member.c.customer > bindparam("after"),
+        tables.in_one_wallet(_member.c.customer, MAIN),
+    )
     .order_by(_member.c.customer)
     .limit(AT_ONCE)
 )

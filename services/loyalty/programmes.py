@@ -1,13 +1,17 @@
 """The programme as data: which stores, which rules, how long, which tiers; its versions never change."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 import msgspec
+from msgspec.structs import replace
 
 from services.loyalty import terms
 from services.loyalty.expiry import Expiry
+from services.loyalty.holders import MAIN
 from services.loyalty.memberships import Membership
 from services.loyalty.payment import Payment
 from services.loyalty.referring import Referrals
@@ -50,7 +54,29 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     per: Literal["day", "week", "month", "year", "ever"] = "month"
 
 
-class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Wallet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A further kind of points: stamps, coins. Rules that name it earn into it, rewards may cost points of it.
+
+    It goes by terms of its own, which mean what they mean for the main one; its points never pay for orders and do
+    not count for tiers; the tier multiplies them where it is `tiered`. `texts` say by language what it is called.
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
+    texts: Mapping[str, str] = msgspec.field(default_factory=dict)
+    tiered: bool = False
+    pending_days: Days = 0
+    pending_until: Word = ""
+    cancel_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 90
+    expiry_months: Annotated[int, msgspec.Meta(ge=1, le=1_200)] | None = None
+    expiry: Expiry | None = None
+    notice_days: Days = 30
+    reinstate_days: Days = 0
+    debt: DebtPolicy = "allow_negative"
+    cap: Cap | None = None
+    transfer: Transfer | None = None
+
+
+class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """One version of a loyalty programme.
 
     `stores` empty means all of the account's; `expiry_months` None means never; what is taken back beyond the
@@ -60,7 +86,7 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     not do. With `pending_until` an order's points are pending until that has happened to it (fulfilled,
     delivered, or an activity of this name whose reference is our id of the order), and `pending_days` more;
     if it has not happened `cancel_days` after it was paid they are taken back. `redeemed_percent` of all points are
-    expected to be spent (None: as many as of those whose fate is known).
+    expected to be spent (None: as many as of those whose fate is known). `wallets` are kept beside the main one.
     """
 
     id: str
@@ -88,9 +114,10 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     referrals: Referrals | None = None
     memberships: tuple[Membership, ...] = ()
     redeemed_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    wallets: tuple[Wallet, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises ValueError for an unknown zone, two rules of one name, a membership of a tier that is not there."""
+        """Raises ValueError for an unknown zone, two rules of one name, a tier or wallet that is not there."""
         if self.zone not in ZONES:
             raise ValueError(f"{self.zone!r} is not an IANA time zone")
         names = [rule.name for rule in self.rules]
@@ -99,12 +126,47 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         tiers = {tier.name for tier in self.ladder.tiers}
         if lost := sorted({plan.tier for plan in self.memberships} - tiers):
             raise ValueError(f"a membership gives the tier {lost[0]!r}, which is not on the ladder")
+        kept = [MAIN, *(wallet.name for wallet in self.wallets)]
+        if len(set(kept)) < len(kept):
+            raise ValueError(f"each wallet has a name of its own, and {MAIN!r} is the main one's")
+        if astray := sorted({rule.wallet for rule in self.rules} - set(kept)):
+            raise ValueError(f"a rule earns into {astray[0]!r}, which is none of the wallets")
+
+    @property
+    def slides(self) -> bool:
+        """Whether activity keeps the points of any wallet alive."""
+        found = (self.expiry, *(wallet.expiry for wallet in self.wallets))
+        return any(one is not None and one.slides for one in found)
+
+    def has(self, wallet: str) -> bool:
+        """Whether this is one of the further wallets."""
+        return any(one.name == wallet for one in self.wallets)
+
+    def of(self, wallet: str) -> "Programme":
+        """The programme as one wallet goes by it: its terms, only the rules that earn into it; raises KeyError."""
+        return self._of_wallets[wallet] if self.wallets else self
+
+    @cached_property
+    def _of_wallets(self) -> dict[str, "Programme"]:
+        found = {wallet.name: _seen_by(self, wallet) for wallet in self.wallets}
+        return found | {MAIN: replace(self, wallets=(), rules=_rules_of(self, MAIN))}
 
     def expires_at(self, accrued_at: datetime, matures_at: datetime) -> datetime | None:
         """The first instant (UTC) at which points can no longer be spent; None for never."""
         if self.expiry is not None:
             return self.expiry.ends(self.zone, accrued_at, matures_at)
         return terms.expires_at(self.zone, accrued_at, self.expiry_months)
+
+
+def _rules_of(programme: Programme, wallet: str) -> tuple[AnyRule, ...]:
+    return tuple(rule for rule in programme.rules if rule.wallet == wallet)
+
+
+def _seen_by(programme: Programme, wallet: Wallet) -> Programme:
+    """A programme with the terms of a further wallet in the place of its own."""
+    rules = tuple(replace(rule, wallet=MAIN) for rule in _rules_of(programme, wallet.name))
+    own = {name: getattr(wallet, name) for name in wallet.__struct_fields__ if name not in {"name", "texts", "tiered"}}
+    return replace(programme, wallets=(), rules=rules, budget=None, payment=None, referrals=None, **own)
 
 
 encode = msgspec.json.Encoder(order="sorted").encode

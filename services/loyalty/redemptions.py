@@ -5,7 +5,9 @@ from msgspec.structs import replace
 
 from services.loyalty import ledger, schedule, terms
 from services.loyalty.desk import Desk
-from services.loyalty.handlers import climb, enrolled
+from services.loyalty.expiry import Activity
+from services.loyalty.handlers import climb, holding
+from services.loyalty.holders import MAIN, wallet_of, without_wallet
 from services.loyalty.ledger import Cause, Change
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, Kind, Lot, Member, Move, Note, Redemption
@@ -23,7 +25,7 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 class Redeemed(msgspec.Struct, frozen=True, kw_only=True):
-    """A redemption as the API tells it; `balance` is what is available afterwards, `worth` what it pays of a basket."""
+    """A redemption as the API tells it; `balance` is what `wallet` has afterwards, `worth` what it pays of a basket."""
 
     id: str
     customer: str
@@ -33,6 +35,7 @@ class Redeemed(msgspec.Struct, frozen=True, kw_only=True):
     balance: int
     lots: tuple[Drawn, ...]
     worth: int | None = None
+    wallet: str = MAIN
 
 
 class Adjusted(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +47,7 @@ class Adjusted(msgspec.Struct, frozen=True, kw_only=True):
     balance: int
     reason: str
     actor: str
+    wallet: str = MAIN
 
 
 class Basket(msgspec.Struct, frozen=True):
@@ -57,13 +61,16 @@ class Basket(msgspec.Struct, frozen=True):
 NO_BASKET = Basket()
 
 
-def redeem(command: Command, desk: Desk, points: int, basket: Basket = NO_BASKET) -> Redeemed:
-    """Spend available points; raises Refused 409 `insufficient_points`, and by the terms of payment for a basket."""
-    member, programme = member_and_programme(command, desk)
+def redeem(command: Command, desk: Desk, points: int, basket: Basket = NO_BASKET, *, wallet: str = MAIN) -> Redeemed:
+    """Spend available points of a wallet.
+
+    Raises Refused 409 `insufficient_points`, 422 `unknown_wallet`, and by the terms of payment for a basket.
+    """
+    member, programme = member_and_programme(command, desk, wallet)
     worth = worth_of(programme, points, basket)
     done = ledger.redeem(member, desk.open_lots(member), points, _cause(command, desk, "redeem"))
     after = desk.put_member(replace(desk.book(done), redeemed=member.redeemed + points))
-    after = schedule.touched(desk, after, programme, "redeem", desk.now)
+    after = touched(command, desk, after, "redeem")
     redemption = Redemption(
         command.account,
         f"red_{command.id.hex}",
@@ -76,7 +83,10 @@ def redeem(command: Command, desk: Desk, points: int, basket: Basket = NO_BASKET
         worth=worth,
     )
     desk.put_redemption(redemption)
-    desk.emit(PointsRedeemed(program=programme.id, transaction=redemption.txn, points=points, balance=after.available))
+    told = PointsRedeemed(
+        program=programme.id, transaction=redemption.txn, points=points, balance=after.available, wallet=wallet
+    )
+    desk.emit(told)
     return _told(redemption, done, after)
 
 
@@ -98,7 +108,7 @@ def reverse(command: Command, desk: Desk, redemption_id: str) -> Redeemed:
         raise not_found("redemption", redemption_id)
     if redemption.reversed_by:
         raise Refused("already_reversed", f"{redemption_id} was given back already", status=409)
-    member, programme = member_and_programme(command, desk)
+    member, programme = member_and_programme(command, desk, wallet_of(redemption.customer))
     done, after = give_back(redemption, redemption.points, member, programme, _cause(command, desk, "reverse"), desk)
     undone = replace(redemption, reversed_by=done.transaction.id, returned=redemption.points)
     desk.put_redemption(undone)
@@ -117,9 +127,16 @@ def give_back(
     return done, schedule.sooner(desk, desk.put_member(after), done.lots, programme)
 
 
-def adjust(command: Command, desk: Desk, points: int, reason: str, actor: str, *, qualifies: bool = False) -> Adjusted:
-    """Give or take points by hand, at once; they move the tier only if they qualify."""
-    member, programme = member_and_programme(command, desk)
+def adjust(  # noqa: PLR0913 - what is written about a correction
+    command: Command, desk: Desk, points: int, reason: str, actor: str, *, qualifies: bool = False, wallet: str = MAIN
+) -> Adjusted:
+    """Give or take points by hand, at once; they move the tier only if they qualify.
+
+    Raises Refused 422 `unknown_wallet`, and `never_qualifies` for points of a further wallet.
+    """
+    if qualifies and wallet != MAIN:
+        raise Refused("never_qualifies", "only points of the main wallet count for tiers", pointer="/qualifies")
+    member, programme = member_and_programme(command, desk, wallet)
     cause = replace(_cause(command, desk, "adjust"), note=Note(reason, actor))
     if points > 0:
         done = ledger.earn(member, _gift(cause, member, programme, desk), points, cause)
@@ -131,18 +148,31 @@ def adjust(command: Command, desk: Desk, points: int, reason: str, actor: str, *
         after = climb(after, Move(day, day, points), desk, programme)
     return Adjusted(
         transaction=done.transaction.id,
-        customer=member.customer,
+        customer=command.customer,
         points=done.points,
         balance=after.available,
         reason=reason,
         actor=actor,
+        wallet=wallet,
     )
 
 
-def member_and_programme(command: Command, desk: Desk) -> tuple[Member, Programme]:
-    """Whom a call is about, enrolled when new, and the programme in force."""
-    programme = desk.programmes(command.account, command.store).at(desk.now)
-    return enrolled(desk, command.account, command.customer, programme), programme
+def member_and_programme(command: Command, desk: Desk, wallet: str = MAIN) -> tuple[Member, Programme]:
+    """Whom a call is about as the holder of a wallet, enrolled when new, and the programme in force as it goes by it.
+
+    Raises Refused 422 `unknown_wallet`.
+    """
+    whole = desk.programmes(command.account, command.store).at(desk.now)
+    if wallet != MAIN and not whole.has(wallet):
+        raise Refused("unknown_wallet", f"this programme has no wallet {wallet!r}", pointer="/wallet")
+    return holding(desk, command.account, command.customer, wallet, whole), whole.of(wallet)
+
+
+def touched(command: Command, desk: Desk, holder: Member, activity: Activity) -> Member:
+    """Keep points alive where this activity does so; gives the holder as it is then."""
+    return schedule.touched(
+        desk, holder, desk.programmes(command.account, command.store).at(desk.now), activity, desk.now
+    )
 
 
 def _gift(cause: Cause, member: Member, programme: Programme, desk: Desk) -> Lot:
@@ -165,13 +195,14 @@ def _told(redemption: Redemption, done: Change, member: Member) -> Redeemed:
     drawn = [Drawn(entry.lot, abs(entry.points)) for entry in done.entries if entry.side == AVAILABLE]
     return Redeemed(
         id=redemption.id,
-        customer=member.customer,
+        customer=without_wallet(member.customer),
         points=redemption.points,
         status="reversed" if redemption.reversed_by else "redeemed",
         transaction=done.transaction.id,
         balance=member.available,
         lots=tuple(drawn),
         worth=redemption.worth,
+        wallet=wallet_of(member.customer),
     )
 
 

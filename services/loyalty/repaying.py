@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from services.loyalty import redemptions
 from services.loyalty.desk import Desk, order_ref
+from services.loyalty.holders import wallet_of, without_wallet
 from services.loyalty.ledger import Cause
 from services.loyalty.records import Redemption
 from shared.db import new_id
@@ -32,7 +33,8 @@ def repay(event: Event[OrderFact], desk: Desk) -> None:
 
 
 def _return(event: Event[OrderFact], paid: Redemption, due: int, desk: Desk) -> None:
-    programme = desk.programmes(event.account, event.store).at(desk.now)
+    wallet = wallet_of(paid.customer)
+    programme = desk.programmes(event.account, event.store).at(desk.now).of(wallet)
     member = desk.members[event.account, paid.customer]
     cause = Cause(new_id("txn"), "reverse", event.fact.order.id, event.time, desk.now, event.fact.order.revision)
     done, after = redemptions.give_back(paid, due, member, programme, cause, desk)
@@ -47,6 +49,7 @@ def _return(event: Event[OrderFact], paid: Redemption, due: int, desk: Desk) -> 
             points=due - paid.returned,
             balance=after.available,
             expired=sum(leg.points for leg in done.entries if leg.lot in late),
+            wallet=wallet,
         ),
-        customer=paid.customer,
+        customer=without_wallet(paid.customer),
     )

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Select, and_, bindparam, case, func, select
 
 from services.loyalty import tables
+from services.loyalty.holders import MAIN, wallet_of, without_wallet
 from services.loyalty.payment import Payment
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, EXPIRED, HELD, ISSUER, PENDING, REDEEMED, WRITTEN_OFF
@@ -74,6 +75,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """A wallet at a moment, both sides of it; `sum` is zero."""
 
     customer: str
+    wallet: str
     at: datetime
     by: str
     sides: dict[str, int]
@@ -87,7 +89,34 @@ def _sides(clock: Clock) -> Select[Any]:
     )
 
 
-def _by_lot(account: str, at: datetime) -> Select[Any]:
+def _all_sides(wallet: str) -> Query:
+    return Query(_sides("recorded").where(tables.in_one_wallet(_journal.c.customer, wallet)))
+
+
+def _debt(wallet: str) -> Query:
+    """What members owe a wallet: available legs without a lot."""
+    return Query(
+        select(func.coalesce(func.sum(_entry.c.points), 0))
+        .select_from(_written)
+        .where(
+            _entry.c.account == bindparam("account"),
+            _entry.c.side == AVAILABLE,
+            _entry.c.lot == "",
+            _journal.c.recorded_at <= bindparam("at"),
+            tables.in_one_wallet(_journal.c.customer, wallet),
+        )
+    )
+
+
+def _sold(wallet: str) -> Query:
+    return Query(
+        select(func.coalesce(func.sum(_rating.c.spent), 0), func.coalesce(func.sum(_rating.c.points), 0)).where(
+            _rating.c.account == bindparam("account"), tables.in_one_wallet(_rating.c.customer, wallet)
+        )
+    )
+
+
+def _by_lot(account: str, wallet: str, at: datetime) -> Select[Any]:
     """Points that lots hold at a moment, by the numbers of the buckets of their age and of their remaining life."""
     ages = [at - timedelta(days=days) for days in AGES]
     lives = [at + timedelta(days=days) for days in AHEAD]
@@ -98,7 +127,7 @@ def _by_lot(account: str, at: datetime) -> Select[Any]:
         select(_entry.c.lot, func.sum(_entry.c.points).label("points"))
         .select_from(_written)
         .where(_entry.c.account == account, _entry.c.side.in_((PENDING, AVAILABLE)), _entry.c.lot != "")
-        .where(_journal.c.recorded_at <= at)
+        .where(_journal.c.recorded_at <= at, tables.in_one_wallet(_journal.c.customer, wallet))
         .group_by(_entry.c.lot)
         .subquery()
     )
@@ -110,43 +139,29 @@ def _by_lot(account: str, at: datetime) -> Select[Any]:
     return select(placed.c.age, placed.c.life, func.sum(placed.c.points)).group_by(placed.c.age, placed.c.life)
 
 
-DEBT = Query(
-    select(func.coalesce(func.sum(_entry.c.points), 0))
-    .select_from(_written)
-    .where(
-        _entry.c.account == bindparam("account"),
-        _entry.c.side == AVAILABLE,
-        _entry.c.lot == "",
-        _journal.c.recorded_at <= bindparam("at"),
-    )
-)
-SOLD = Query(
-    select(func.coalesce(func.sum(_rating.c.spent), 0), func.coalesce(func.sum(_rating.c.points), 0)).where(
-        _rating.c.account == bindparam("account")
-    )
-)
-SIDES: dict[Clock, Query] = {clock: Query(_sides(clock)) for clock in ("recorded", "occurred")}
 WALLET: dict[Clock, Query] = {
     clock: Query(_sides(clock).where(_journal.c.customer == bindparam("customer")))
     for clock in ("recorded", "occurred")
 }
 
 
-async def liability(reader: Reader, account: str, programme: Programme, at: datetime) -> Liability:
-    """The account's liability as recorded until a moment."""
-    sides = await _totals(reader, SIDES["recorded"], account=account, at=at)
-    rows = await reader.fetch(_by_lot(account, at))
-    debt = await reader.fetch_one(DEBT, account=account, at=at)
+async def liability(reader: Reader, account: str, programme: Programme, at: datetime, wallet: str = MAIN) -> Liability:
+    """The account's liability by one wallet, as recorded until a moment; raises KeyError for a wallet that is none."""
+    programme = programme.of(wallet)
+    sides = await _totals(reader, _all_sides(wallet), account=account, at=at)
+    rows = await reader.fetch(_by_lot(account, wallet, at))
+    debt = await reader.fetch_one(_debt(wallet), account=account, at=at)
     owed = 0 if debt is None else -int(debt[0])
-    sold = await reader.fetch_one(SOLD, account=account)
+    sold = await reader.fetch_one(_sold(wallet), account=account)
     orders = Orders(0, 0) if sold is None else Orders(int(sold[0]), int(sold[1]))
     return _liability(sides, [(int(a), int(b), int(c)) for a, b, c in rows], owed, programme, at, orders)
 
 
-async def balance(reader: Reader, account: str, customer: str, at: datetime, by: Clock) -> Balance:
+async def balance(reader: Reader, account: str, holder: str, at: datetime, by: Clock) -> Balance:
     """A wallet at a moment: as recorded until then, or by what had occurred until then as we know now."""
-    sides = await _totals(reader, WALLET[by], account=account, customer=customer, at=at)
-    return Balance(customer=customer, at=at, by=by, sides=sides, sum=sum(sides.values()))
+    sides = await _totals(reader, WALLET[by], account=account, customer=holder, at=at)
+    total = sum(sides.values())
+    return Balance(customer=without_wallet(holder), wallet=wallet_of(holder), at=at, by=by, sides=sides, sum=total)
 
 
 async def _totals(reader: Reader, query: Query, **params: Any) -> dict[str, int]:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from services.loyalty import catalogue, redemptions, vouchers
 from services.loyalty.catalogue import Reward
 from services.loyalty.desk import Desk, order_ref
+from services.loyalty.holders import MAIN
 from services.loyalty.redemptions import member_and_programme
 from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from shared.errors import Refused, not_found
@@ -29,6 +30,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     redemption: str
     expires_at: datetime | None
     balance: int
+    wallet: str = MAIN
 
 
 def put(command: Command, desk: Desk, name: str, reward: Reward, stock: int | None) -> RewardRow:
@@ -75,10 +77,11 @@ def fill_pool(command: Command, desk: Desk, name: str, codes: list[str]) -> Stoc
     return _restocked(command, desk, name, len(codes))
 
 
-def claim(command: Command, desk: Desk, name: str) -> Claimed:
-    """Take a reward for points.
+def claim(command: Command, desk: Desk, name: str, wallet: str = "") -> Claimed:
+    """Take a reward for points of a wallet, where none is named of the one that the reward is paid from.
 
-    Raises Refused 404, 403 `other_tier`, 409 `out_of_stock`, `limit_reached` or `insufficient_points`.
+    Raises Refused 404, 403 `other_tier`, 409 `out_of_stock`, `limit_reached` or `insufficient_points`, 422
+    `no_such_price`.
     """
     reward = _reward(command, desk, name)
     member, _programme = member_and_programme(command, desk)
@@ -89,8 +92,12 @@ def claim(command: Command, desk: Desk, name: str) -> Claimed:
     taken = [v for v in desk.vouchers.values() if v.customer == member.customer and v.reward == name]
     if reward.per_member is not None and sum(v.status != "returned" for v in taken) >= reward.per_member:
         raise Refused("limit_reached", f"{reward.per_member} for each member", status=409)
+    wallet = wallet or reward.paid_from
+    price = reward.price_for(member.tier, wallet)
+    if price is None:
+        raise Refused("no_such_price", f"{name} has no price in {wallet}", pointer="/wallet")
     _take_one(command, desk, name, reward)
-    spent = redemptions.redeem(command, desk, reward.price_for(member.tier))
+    spent = redemptions.redeem(command, desk, price, wallet=wallet)
     until = None if reward.valid_days is None else desk.now + timedelta(days=reward.valid_days)
     issued = _issue(command, desk, name, reward, spent.id, until)
     fact = RewardClaimed(
@@ -100,9 +107,10 @@ def claim(command: Command, desk: Desk, name: str) -> Claimed:
         points=spent.points,
         balance=spent.balance,
         expires_at=until,
+        wallet=wallet,
     )
     desk.emit(fact)
-    return _told(issued, spent.points, spent.balance)
+    return replace(_told(issued, spent.points, spent.balance), wallet=wallet)
 
 
 def give_back(command: Command, desk: Desk, name: str) -> Claimed:
@@ -114,8 +122,9 @@ def give_back(command: Command, desk: Desk, name: str) -> Claimed:
     held, row = desk.stock.get((command.account, voucher.reward)), desk.rewards.get((command.account, voucher.reward))
     if held is not None and row is not None and row.body.codes == "generated":
         desk.stock[command.account, voucher.reward] = replace(held, remaining=held.remaining + 1)
-    desk.emit(RewardReturned(reward=voucher.reward, voucher=voucher.id, points=undone.points, balance=undone.balance))
-    return _told(returned, undone.points, undone.balance)
+    points, balance, wallet = undone.points, undone.balance, undone.wallet
+    desk.emit(RewardReturned(reward=voucher.reward, voucher=voucher.id, points=points, balance=balance, wallet=wallet))
+    return replace(_told(returned, points, balance), wallet=wallet)
 
 
 def use(command: Command, desk: Desk, name: str, order: str) -> Claimed:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from services.loyalty import awarding, terms
 from services.loyalty.desk import MATURE_TIMER, Desk
 from services.loyalty.expiry import Activity
+from services.loyalty.holders import MAIN, without_wallet
 from services.loyalty.programmes import Programme
 from services.loyalty.records import PENDING, Lot, Member
 from services.loyalty.tiers import Standing
@@ -80,7 +81,21 @@ def dates(desk: Desk, member: Member, programme: Programme, today: int) -> Membe
 
 
 def touched(desk: Desk, member: Member, programme: Programme, activity: Activity, at: datetime) -> Member:
-    """Lengthen the life of all of a member's points, where the programme says that this activity does so."""
+    """Lengthen the life of all of a member's points, where the programme says that this activity does so.
+
+    The whole programme, since each wallet has its own terms; gives the holder that was given, as it is then.
+    """
+    if not programme.wallets:
+        return _lengthened(desk, member, programme, activity, at)
+    customer = without_wallet(member.customer)
+    for wallet in (MAIN, *(wallet.name for wallet in programme.wallets)):
+        held = desk.holder(member.account, customer, wallet)
+        if held is not None:
+            _lengthened(desk, held, programme.of(wallet), activity, at)
+    return desk.members[member.account, member.customer]
+
+
+def _lengthened(desk: Desk, member: Member, programme: Programme, activity: Activity, at: datetime) -> Member:
     expiry = programme.expiry
     if expiry is None or not expiry.slides or activity not in expiry.activities:
         return member
@@ -115,7 +130,7 @@ def _wanted(lot: Lot, member: Member, programme: Programme) -> list[tuple[Field,
 
 def _set(desk: Desk, member: Member, field: Field, due: datetime | None) -> Member:
     if due is not None:
-        desk.set_timer(KINDS[field], member.customer, due, customer=member.customer)
+        desk.set_timer(KINDS[field], member.customer, due, customer=without_wallet(member.customer))
     elif getattr(member, field) is not None:
         desk.cancel_timer(KINDS[field], member.customer)
     return desk.put_member(replace(member, **{field: due}))

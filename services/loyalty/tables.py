@@ -1,8 +1,21 @@
 """Loyalty's tables; each row is the struct of the same columns in `records`."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    false,
+)
 
 from services.loyalty.catalogue import Reward
+from services.loyalty.holders import MAIN
 from services.loyalty.hook_records import What
 from services.loyalty.records import Context, Habits, Note, Part
 from services.loyalty.referral_records import Case, Known
@@ -284,3 +297,8 @@ program = Table(
     Column("recorded_at", Instant(), nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
+
+
+def in_one_wallet(customer: ColumnElement[str], wallet: str) -> ColumnElement[bool]:
+    """Rows of whoever holds points of one wallet; of the main one customers hold them themselves."""
+    return customer.notlike("%/%") if wallet == MAIN else customer.endswith(f"/{wallet}", autoescape=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from services.loyalty import tables
+from services.loyalty.holders import wallet_of, without_wallet
 from services.loyalty.records import AVAILABLE, PENDING, Award, Entry, Lot, Part, Rating, Redemption
 from shared.db import Reader
 from shared.errors import not_found
@@ -44,6 +45,7 @@ class Traced(msgspec.Struct, frozen=True, kw_only=True):
     order_ref: str
     created_at: datetime
     transaction: str
+    wallet: str
     origins: tuple[Origin, ...]
 
 
@@ -67,7 +69,8 @@ async def trace(reader: Reader, account: str, name: str) -> Traced:
         origins.append(_origin(lot, points, returned, ratings.get(lot.source), awards.get(lot.source)))
     return Traced(
         id=taken.id,
-        customer=taken.customer,
+        customer=without_wallet(taken.customer),
+        wallet=wallet_of(taken.customer),
         points=taken.points,
         returned=taken.returned,
         status="reversed" if taken.reversed_by else "redeemed",
@@ -88,7 +91,7 @@ def _origin(lot: Lot, points: int, returned: int, rating: Rating | None, award: 
         lot=lot.id,
         points=points,
         returned=returned,
-        source=lot.source,
+        source=without_wallet(lot.source),
         version=version,
         rules=rules,
         accrued_at=lot.accrued_at,

@@ -7,11 +7,12 @@ from msgspec.structs import replace
 
 from services.loyalty import caps, ledger, schedule, terms
 from services.loyalty.desk import Desk
-from services.loyalty.handlers import enrolled
+from services.loyalty.handlers import holding
+from services.loyalty.holders import MAIN, in_wallet
 from services.loyalty.ledger import Cause, Change
 from services.loyalty.programmes import Programme, Transfer
 from services.loyalty.records import AVAILABLE, ISSUER, Lot, Member, Note
-from services.loyalty.redemptions import member_and_programme
+from services.loyalty.redemptions import member_and_programme, touched
 from services.loyalty.rules import Cap
 from shared.db import new_id
 from shared.errors import Refused
@@ -30,28 +31,33 @@ class Transferred(msgspec.Struct, frozen=True, kw_only=True):
     to: str
     points: int
     balance: int
+    wallet: str = MAIN
 
 
-def transfer(command: Command, desk: Desk, points: int, note: Note) -> Transferred:
-    """Give points to the command's other customer.
+def transfer(command: Command, desk: Desk, points: int, note: Note, *, wallet: str = MAIN) -> Transferred:
+    """Give points of a wallet to the command's other customer.
 
-    Raises Refused 422 `no_transfers`, `same_member`, `below_minimum` or `limit_reached`, 409 `insufficient_points`.
+    Raises Refused 422 `unknown_wallet`, `no_transfers`, `same_member`, `below_minimum` or `limit_reached`, 409
+    `insufficient_points`.
     """
-    giver, programme = member_and_programme(command, desk)
-    member = _within(programme.transfer, giver, command.other, points, programme, desk)
+    giver, programme = member_and_programme(command, desk, wallet)
+    member = _within(programme.transfer, giver, in_wallet(command.other, wallet), points, programme, desk)
     out = ledger.redeem(member, desk.open_lots(member), points, _cause(command, desk, note), into=ISSUER)
-    after = schedule.touched(desk, desk.book(out), programme, "transfer", desk.now)
-    taker = enrolled(desk, command.account, command.other, programme)
+    after = touched(command, desk, desk.book(out), "transfer")
+    whole = desk.programmes(command.account, command.store).at(desk.now)
+    taker = holding(desk, command.account, command.other, wallet, whole)
     came = ledger.receive(taker, _copies(out, taker, desk), _cause(command, desk, note))
     schedule.sooner(desk, desk.book(came), came.lots, programme)
-    desk.emit(PointsTransferred(program=programme.id, to=taker.customer, points=points, balance=after.available))
+    left, to = after.available, command.other
+    desk.emit(PointsTransferred(program=programme.id, to=to, points=points, balance=left, wallet=wallet))
     return Transferred(
         id=out.transaction.id,
         received=came.transaction.id,
-        customer=after.customer,
-        to=taker.customer,
+        customer=command.customer,
+        to=to,
         points=points,
-        balance=after.available,
+        balance=left,
+        wallet=wallet,
     )
 
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from services.loyalty import earning, tiers
 from services.loyalty.earning import Shop
+from services.loyalty.holders import MAIN
 from services.loyalty.impact import NO_SEGMENT
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Member
@@ -36,7 +37,7 @@ class Cost(msgspec.Struct, kw_only=True):
 
 
 def trial(past: Iterable[Past], programme: Programme) -> list[Cost]:
-    """The cost of a programme by segment, the dearest first; tiers, caps and first orders build up along the way."""
+    """The cost of a programme's main wallet by segment, the dearest first; tiers, caps, first orders build up."""
     members: dict[str, Member] = {}
     costs: dict[str, Cost] = {}
     by_rule: dict[str, Counter[str]] = {}
@@ -54,7 +55,7 @@ def trial(past: Iterable[Past], programme: Programme) -> list[Cost]:
 
 
 def _rated(one: Past, member: Member, programme: Programme) -> tuple[Member, int, dict[str, int]]:
-    paid_at = one.order.paid_at or one.order.placed_at
+    paid_at, programme = one.order.paid_at or one.order.placed_at, programme.of(MAIN)
     order = replace(one.order, lane=Lane.LIVE)
     member = replace(member, segments=one.segments)
     context = earning.context_of(order, one.shop, member, replace(programme, start=paid_at), paid_at)

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from services.loyalty import handlers, ledger, schedule, standings, terms
 from services.loyalty.desk import FOLLOW_TIMER, SPREAD_TIMER, Desk
+from services.loyalty.holders import in_wallet, wallet_of
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme
 from services.loyalty.records import AVAILABLE, PENDING, Kind, Member
@@ -32,7 +33,10 @@ def mature_lots(due: Due, desk: Desk) -> None:
         done = ledger.mature(member, ripe, _cause(due, desk, "mature"))
         member = desk.book(done)
         points = sum(lot.remaining for lot in ripe)
-        desk.emit(PointsActivated(program=programme.id, points=points, balance=member.available))
+        told = PointsActivated(
+            program=programme.id, points=points, balance=member.available, wallet=wallet_of(member.customer)
+        )
+        desk.emit(told)
     schedule.again(desk, member, programme, "mature_due", "expire_due", "notice_due")
 
 
@@ -47,7 +51,8 @@ def expire_lots(due: Due, desk: Desk) -> None:
     if gone:
         done = ledger.expire(member, gone, _cause(due, desk, "expire"))
         member = desk.book(done)
-        desk.emit(PointsExpired(program=programme.id, points=-done.points, balance=member.available))
+        points, wallet = -done.points, wallet_of(member.customer)
+        desk.emit(PointsExpired(program=programme.id, points=points, balance=member.available, wallet=wallet))
     schedule.again(desk, member, programme, "expire_due", "notice_due")
 
 
@@ -63,7 +68,9 @@ def announce_expiry(due: Due, desk: Desk) -> None:
     ]
     if soon:
         points, first = sum(remaining for _, remaining in soon), min(expires_at for expires_at, _ in soon)
-        desk.emit(PointsExpiring(program=programme.id, points=points, expires_at=first))
+        desk.emit(
+            PointsExpiring(program=programme.id, points=points, expires_at=first, wallet=wallet_of(member.customer))
+        )
     member = desk.put_member(replace(member, noticed=horizon))
     schedule.again(desk, member, programme, "notice_due")
 
@@ -106,7 +113,7 @@ def warn_of_tier(due: Due, desk: Desk) -> None:
 
 def follow_programme(due: Due, desk: Desk) -> None:
     """A programme has changed: judge a member's tier by it, and look forward to the next of its yearly days."""
-    member, programme = _who(due, desk)
+    member, programme = desk.members[due.account, due.customer], desk.programmes(due.account, due.store).at(desk.now)
     if member.program and not member.erased:
         member = handlers.judge_tier(member, desk, programme)
         schedule.dates(desk, member, programme, terms.local_day(programme.zone, desk.now) + 1)
@@ -122,8 +129,10 @@ def spread_programme(due: Due, desk: Desk) -> None:
 
 
 def _who(due: Due, desk: Desk) -> tuple[Member, Programme]:
-    member = desk.members[due.account, due.customer]
-    return member, desk.programmes(due.account, due.store).at(desk.now)
+    """The holder whose timer it is, and the programme as its wallet goes by it."""
+    wallet = wallet_of(due.name)
+    member = desk.members[due.account, in_wallet(due.customer, wallet)]
+    return member, desk.programmes(due.account, due.store).at(desk.now).of(wallet)
 
 
 def _cause(due: Due, desk: Desk, kind: Kind) -> Cause:

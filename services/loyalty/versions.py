@@ -30,6 +30,11 @@ class Versions(NamedTuple):
         """The version with this number."""
         return next(body for body in reversed(self.bodies) if body.version == version)
 
+    @property
+    def wallets(self) -> set[str]:
+        """The further wallets of all versions."""
+        return {wallet.name for body in self.bodies for wallet in body.wallets}
+
     def find(self, program: str, version: int) -> Programme | None:
         """A version by number, the newest for 0; None when there is none of that programme."""
         wanted = [body for body in self.bodies if body.id == program and version in {0, body.version}]

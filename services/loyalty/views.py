@@ -1,13 +1,15 @@
 """What the API tells of members, their lots and transactions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from sqlalchemy import Select, bindparam, select
 
-from services.loyalty import standings, tables, terms
+from services.loyalty import standings, tables, terms, wallets
+from services.loyalty.holders import in_wallet, wallet_of, without_wallet
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Entry, Lot, Member, Transaction
 from shared.db import Query, Reader
@@ -16,6 +18,7 @@ from shared.web import Page, page, read_cursor
 
 _alias = attach(tables.metadata).alias
 _journal, _lot = tables.journal, tables.lot
+NO_HOLDERS: Mapping[str, Member] = MappingProxyType({})
 
 
 class NextTier(msgspec.Struct, frozen=True):
@@ -26,11 +29,25 @@ class NextTier(msgspec.Struct, frozen=True):
     missing: int
 
 
+class WalletView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a member has in a further wallet; `name` is that of the programme."""
+
+    name: str
+    available: int
+    pending: int
+    held: int
+    debt: int
+    earned: int
+    redeemed: int
+    matures_next: datetime | None
+    expires_next: datetime | None
+
+
 class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     """A member as the API tells it; points are int64, `qualifying` what counts for the tier today.
 
     `qualifies_by` says of what: points, spend (minor units), orders or referrals; `falls_to` is what is left at
-    `tier_until`.
+    `tier_until`. Balances are those of the main wallet, `wallets` the further ones.
     """
 
     customer: str
@@ -50,9 +67,26 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     matures_next: datetime | None
     expires_next: datetime | None
     joined_at: datetime | None
+    wallets: tuple[WalletView, ...] = ()
 
 
-def member_view(customer: str, member: Member | None, programme: Programme | None, now: datetime) -> MemberView:
+async def members_of(
+    reader: Reader, account: str, customer: str, programme: Programme | None
+) -> tuple[Member | None, dict[str, Member]]:
+    """A member, None for one who is not known yet, and as the holder of each further wallet that was ever used."""
+    names = {} if programme is None else {in_wallet(customer, one.name): one.name for one in programme.wallets}
+    keys = [(account, name) for name in (customer, *names)]
+    found = {one.customer: one for one in await reader.fetch_by_keys(tables.member, keys, wallets.member_of)}
+    return found.get(customer), {names[name]: one for name, one in found.items() if name != customer}
+
+
+def member_view(
+    customer: str,
+    member: Member | None,
+    programme: Programme | None,
+    now: datetime,
+    holders: Mapping[str, Member] = NO_HOLDERS,
+) -> MemberView:
     """A member; one who is not known yet has nothing and stands on the lowest tier."""
     known = member or Member("", customer, now)
     today = 0 if programme is None else terms.local_day(programme.zone, now)
@@ -75,6 +109,22 @@ def member_view(customer: str, member: Member | None, programme: Programme | Non
         matures_next=known.mature_due,
         expires_next=known.expire_due,
         joined_at=None if member is None else member.joined_at,
+        wallets=() if programme is None else tuple(_wallet(one.name, holders, now) for one in programme.wallets),
+    )
+
+
+def _wallet(name: str, holders: Mapping[str, Member], now: datetime) -> WalletView:
+    held = holders.get(name) or Member("", "", now)
+    return WalletView(
+        name=name,
+        available=held.available,
+        pending=held.pending,
+        held=held.held,
+        debt=held.debt,
+        earned=held.earned,
+        redeemed=held.redeemed,
+        matures_next=held.mature_due,
+        expires_next=held.expire_due,
     )
 
 
@@ -112,6 +162,7 @@ class TransactionView(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     recorded_at: datetime
     entries: tuple[Leg, ...]
+    wallet: str
 
 
 class LotView(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +228,8 @@ async def transaction_views(reader: Reader, account: str, rows: Sequence[Transac
 def _transaction_view(row: Transaction, legs: Sequence[Entry]) -> TransactionView:
     return TransactionView(
         id=row.id,
-        customer=row.customer,
+        customer=without_wallet(row.customer),
+        wallet=wallet_of(row.customer),
         kind=row.kind,
         points=row.points,
         cause=row.cause,

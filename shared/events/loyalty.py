@@ -6,11 +6,15 @@ from typing import ClassVar, Literal
 from shared.events.base import Fact, fact
 
 TOPIC = "loyalty"
+MAIN_WALLET = "points"
 
 
 @fact
 class OrderRated(Fact, frozen=True, kw_only=True):
-    """What an order brings in points at its newest revision, zero included, and by how much that changed."""
+    """What an order brings in points at its newest revision, zero included, and by how much that changed.
+
+    For the main `wallet` it is told each time, for a further one when what the order brings into it has changed.
+    """
 
     type: ClassVar[str] = "order.rated"
     topic: ClassVar[str] = TOPIC
@@ -21,6 +25,7 @@ class OrderRated(Fact, frozen=True, kw_only=True):
     change: int
     balance: int
     available_at: datetime | None = None
+    wallet: str = MAIN_WALLET
 
 
 @fact
@@ -34,6 +39,7 @@ class PointsEarned(Fact, frozen=True, kw_only=True):
     award: str
     points: int
     balance: int
+    wallet: str = MAIN_WALLET
 
 
 @fact
@@ -45,6 +51,7 @@ class PointsActivated(Fact, frozen=True, kw_only=True):
     program: str
     points: int
     balance: int
+    wallet: str = MAIN_WALLET
 
 
 @fact
@@ -57,6 +64,7 @@ class PointsRedeemed(Fact, frozen=True, kw_only=True):
     transaction: str
     points: int
     balance: int
+    wallet: str = MAIN_WALLET
 
 
 @fact
@@ -71,6 +79,7 @@ class PointsReturned(Fact, frozen=True, kw_only=True):
     points: int
     balance: int
     expired: int = 0
+    wallet: str = MAIN_WALLET
 
 
 @fact
@@ -85,6 +94,7 @@ class RewardClaimed(Fact, frozen=True, kw_only=True):
     points: int
     balance: int
     expires_at: datetime | None = None
+    wallet: str = MAIN_WALLET
 
 
 @fact
@@ -97,6 +107,7 @@ class RewardReturned(Fact, frozen=True, kw_only=True):
     voucher: str
     points: int
     balance: int
+    wallet: str = MAIN_WALLET
 
 
 @fact
@@ -129,6 +140,7 @@ class PointsExpired(Fact, frozen=True, kw_only=True):
     program: str
     points: int
     balance: int
+    wallet: str = MAIN_WALLET
 
 
 @fact
@@ -140,6 +152,7 @@ class PointsExpiring(Fact, frozen=True, kw_only=True):
     program: str
     points: int
     expires_at: datetime
+    wallet: str = MAIN_WALLET
 
 
 @fact
@@ -198,6 +211,7 @@ class PointsTransferred(Fact, frozen=True, kw_only=True):
     to: str
     points: int
     balance: int
+    wallet: str = MAIN_WALLET
 
 
 class ReferralFact(Fact, frozen=True, kw_only=True):
@@ -274,6 +288,7 @@ class PointsReversed(Fact, frozen=True, kw_only=True):
     award: str
     points: int
     balance: int
+    wallet: str = MAIN_WALLET
 
 
 @fact

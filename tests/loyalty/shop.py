@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from services.loyalty import holds, merging, orders, redemptions
 from services.loyalty.desk import Desk
 from services.loyalty.handlers import rate_order
+from services.loyalty.holders import MAIN
 from services.loyalty.programmes import Programme, default_programme
 from services.loyalty.records import Lot, Member
 from services.loyalty.service import loyalty
@@ -106,9 +107,14 @@ class Shop:
             self.desk.members.loaded(("acc_1", customer), Member("acc_1", customer, self.now))
         return self.desk.members["acc_1", customer]
 
-    def lots(self, name: str = "ana") -> list[Lot]:
-        """Her open lots."""
-        return self.desk.open_lots(self.member(name))
+    def holder(self, name: str = "ana", wallet: str = MAIN) -> Member:
+        """A member as the holder of a wallet's points; with nothing in it before anything was."""
+        member = self.member(name)
+        return self.desk.holder("acc_1", member.customer, wallet) or Member("acc_1", "", self.now)
+
+    def lots(self, name: str = "ana", wallet: str = MAIN) -> list[Lot]:
+        """Her open lots of a wallet."""
+        return self.desk.open_lots(self.holder(name, wallet))
 
     def tell(self, what: Order, name: str = "ana", *, at: datetime | None = None) -> None:
         """An order came to a revision."""
@@ -141,18 +147,19 @@ class Shop:
         )
         return self._judge(act, command, name)
 
-    def grant(self, points: int, name: str = "ana") -> None:
+    def grant(self, points: int, name: str = "ana", *, wallet: str = MAIN) -> None:
         """Points by hand."""
-        self.ask(lambda command, desk: redemptions.adjust(command, desk, points, "gift", "ops"), name)
+        self.ask(lambda command, desk: redemptions.adjust(command, desk, points, "gift", "ops", wallet=wallet), name)
 
-    def redeem(self, points: int, name: str = "ana") -> str:
+    def redeem(self, points: int, name: str = "ana", *, wallet: str = MAIN) -> str:
         """Spend points; gives the id of the redemption."""
-        done = self.ask(lambda command, desk: redemptions.redeem(command, desk, points), name)
+        done = self.ask(lambda command, desk: redemptions.redeem(command, desk, points, wallet=wallet), name)
         return str(done.id)
 
-    def hold(self, points: int, name: str = "ana", *, minutes: int = 30) -> str:
+    def hold(self, points: int, name: str = "ana", *, minutes: int = 30, wallet: str = MAIN) -> str:
         """Set points aside; gives the id of the hold."""
-        done = self.ask(lambda command, desk: holds.hold(command, desk, holds.Checkout(points, 60 * minutes)), name)
+        asked = holds.Checkout(points, 60 * minutes, wallet=wallet)
+        done = self.ask(lambda command, desk: holds.hold(command, desk, asked), name)
         return str(done.id)
 
     def fires(self, kind: str, name: str = "ana") -> None:

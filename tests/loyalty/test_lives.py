@@ -1,5 +1,7 @@
 """Anything may happen to two customers in any order: the books balance after every step."""
 
+from functools import partial
+from itertools import product
 from typing import Any
 
 from hypothesis import given
@@ -9,9 +11,11 @@ from msgspec.structs import replace
 from services.loyalty import holds
 from services.loyalty.expiry import Expiry
 from services.loyalty.memberships import Membership
-from services.loyalty.programmes import Transfer
+from services.loyalty.programmes import Transfer, Wallet
 from services.loyalty.records import Note
 from services.loyalty.redemptions import adjust, reverse
+from services.loyalty.rules import FirstOrder
+from services.loyalty.rules.spend import Spend
 from services.loyalty.tiers import Ladder
 from services.loyalty.transfers import transfer
 from shared.errors import Refused
@@ -36,6 +40,7 @@ STEPS = st.lists(
 )
 
 
+STAMPS = Wallet(name="stamps", pending_days=5, expiry_months=1, transfer=Transfer())
 TERMS: list[dict[str, Any]] = [
     {},
     {"expiry": Expiry(mode="inactivity", months=2)},
@@ -43,6 +48,11 @@ TERMS: list[dict[str, Any]] = [
     {"pending_until": "delivered", "cancel_days": 40},
     {"memberships": (Membership(name="club", tier="mid", products=frozenset({"p"}), months=1, earns=True),)},
     {"ladder": Ladder(tiers=LADDER.tiers, by="spend", window="calendar", downgrade="one_step", warn_days=9)},
+    {"wallets": (STAMPS,), "rules": (Spend(), Spend(name="stamp", per=500, wallet="stamps"))},
+    {
+        "wallets": (replace(STAMPS, expiry=Expiry(mode="inactivity", months=2), debt="clamp", tiered=True),),
+        "rules": (Spend(), Spend(name="stamp", per=70, wallet="stamps"), FirstOrder(award=9, wallet="stamps")),
+    },
 ]
 
 
@@ -52,6 +62,7 @@ class Life:
     def __init__(self, policy: str, pending: int, terms: dict[str, Any]) -> None:
         given_terms = {"ladder": LADDER, "transfer": Transfer(), **terms}
         self.shop = Shop(programme(pending_days=pending, debt=policy, **given_terms))
+        self.wallets = ["points", *(wallet.name for wallet in self.shop.terms.wallets)]
         self.names = ["ana", "eva"]
         self.orders: dict[int, Order] = {}
         self.owner: dict[int, str] = {}
@@ -68,9 +79,9 @@ class Life:
         self.shop.tell(made, owner)
 
     def spend(self, points: int) -> None:
-        for name in self.names:
+        for name, wallet in product(self.names, self.wallets):
             try:
-                self.redemptions.append((name, self.shop.redeem(points, name)))
+                self.redemptions.append((name, self.shop.redeem(points, name, wallet=wallet)))
             except Refused as refused:
                 assert refused.code == "insufficient_points"  # noqa: PT017 - a refusal is one of two good outcomes
 
@@ -81,9 +92,9 @@ class Life:
             self.shop.ask(lambda command, desk: reverse(command, desk, redemption), name)
 
     def hold(self, points: int) -> None:
-        for name in self.names:
+        for name, wallet in product(self.names, self.wallets):
             try:
-                self.holds.append((name, self.shop.hold(points, name, minutes=60 * 24)))
+                self.holds.append((name, self.shop.hold(points, name, minutes=60 * 24, wallet=wallet)))
             except Refused as refused:
                 assert refused.code == "insufficient_points"  # noqa: PT017 - a refusal is one of two good outcomes
 
@@ -101,24 +112,29 @@ class Life:
                 self.redemptions.append((name, done.redemption))
 
     def grant(self, points: int) -> None:
-        self.shop.ask(lambda command, desk: adjust(command, desk, points, "why", "who"), self.names[0])
+        for wallet in self.wallets:
+            give = partial(adjust, points=points, reason="why", actor="who", wallet=wallet)
+            self.shop.ask(give, self.names[0])
 
     def merge(self, survivor: int) -> None:
         if len(self.names) == 2:
             loser = self.names.pop(1 - survivor)
             self.shop.merge(self.names[0], loser)
             self.owner = dict.fromkeys(self.owner, self.names[0])
-            gone = self.shop.member(loser)
-            assert (gone.available, gone.pending, gone.debt) == (0, 0, 0)
+            for wallet in self.wallets:
+                gone = self.shop.holder(loser, wallet)
+                assert (gone.available, gone.pending, gone.held, gone.debt) == (0, 0, 0, 0)
 
     def give(self, points: int, there: bool) -> None:
         if len(self.names) == 2:
             giver, taker = self.names if there else self.names[::-1]
             self.shop.member(taker)
-            try:
-                self.shop.ask(lambda command, desk: transfer(command, desk, points, Note("", "")), giver, other=taker)
-            except Refused as refused:
-                assert refused.code == "insufficient_points"  # noqa: PT017 - a refusal is one of two good outcomes
+            for wallet in self.wallets:
+                give = partial(transfer, points=points, note=Note("", ""), wallet=wallet)
+                try:
+                    self.shop.ask(give, giver, other=taker)
+                except Refused as refused:
+                    assert refused.code == "insufficient_points"  # noqa: PT017 - a refusal is one of two good outcomes
 
     def deliver(self, number: int) -> None:
         if number in self.orders:

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from services.loyalty import awarding, awards, ledger, schedule, terms
 from services.loyalty.desk import Desk
-from services.loyalty.handlers import climb, enrolled
+from services.loyalty.handlers import climb, enrolled, holding
+from services.loyalty.holders import MAIN, wallet_of
 from services.loyalty.ledger import Cause, Change
 from services.loyalty.programmes import Programme
 from services.loyalty.records import ISSUER, WRITTEN_OFF, Award, Context, Kind, Lot, Move
@@ -169,23 +170,29 @@ def _lot_of(award: Award, desk: Desk) -> Lot:
 
 
 def _take_back(award: Award, at: datetime, programme: Programme, desk: Desk) -> None:
-    member = enrolled(desk, award.account, desk.work.customer, programme)
     own = _lot_of(award, desk)
+    wallet = wallet_of(own.customer)
+    member, debt = holding(desk, award.account, desk.work.customer, wallet, programme), programme.of(wallet).debt
     done = ledger.claw_back(
-        member, own, desk.open_lots(member), award.points, programme.debt, _cause("clawback", award, at, desk)
+        member, own, desk.open_lots(member), award.points, debt, _cause("clawback", award, at, desk)
     )
     forgiven = done.on(WRITTEN_OFF)
     desk.put_award(replace(award, returned=award.points, written_off=award.written_off - forgiven))
     _booked(done, award, -award.points, at, programme, desk)
     fact = PointsReversed(
-        program=programme.id, rule=award.rule, award=award.id, points=award.points, balance=done.member.available
+        program=programme.id,
+        rule=award.rule,
+        award=award.id,
+        points=award.points,
+        balance=done.member.available,
+        wallet=wallet,
     )
     desk.emit(fact)
 
 
 def _give_again(award: Award, at: datetime, programme: Programme, desk: Desk) -> None:
-    member = enrolled(desk, award.account, desk.work.customer, programme)
     lot = _lot_of(award, desk)
+    member = holding(desk, award.account, desk.work.customer, wallet_of(lot.customer), programme)
     forgiven = min(award.written_off, award.points)
     done = ledger.earn(member, lot, award.points, _cause("award", award, at, desk), forgiven=forgiven)
     desk.put_award(replace(award, returned=0, written_off=award.written_off - forgiven))
@@ -196,7 +203,10 @@ def _booked(done: Change, award: Award, points: int, at: datetime, programme: Pr
     """Timers and tier after an award was taken back or given again; it counts for the day on which it was earned."""
     member = desk.book(done)
     after = desk.put_member(replace(member, earned=member.earned + points))
-    after = schedule.sooner(desk, after, done.lots, programme)
+    wallet = wallet_of(member.customer)
+    after = schedule.sooner(desk, after, done.lots, programme.of(wallet))
+    if wallet != MAIN:
+        return
     day = terms.local_day(programme.zone, award.awarded_at)
     climb(after, Move(max(day, terms.local_day(programme.zone, at)), day, points), desk, programme)
 

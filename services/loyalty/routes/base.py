@@ -15,10 +15,12 @@ MOST_POINTS = 1_000_000_000
 Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
 Cursor = Annotated[str, Query(max_length=400)]
 Name = Annotated[str, Path(max_length=700)]
+OfWallet = Annotated[str, Query(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
 
 Customer = Annotated[str, Field(max_length=700)]
 Points = Annotated[int, Field(ge=1, le=MOST_POINTS)]
+WalletName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
 
 class Asked(BaseModel):

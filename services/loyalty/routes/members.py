@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Query, Request
 
-from services.loyalty import member_page, tables, views, wallets, words
-from services.loyalty.routes.base import Cursor, Limit, Name, living
+from services.loyalty import member_page, views, words
+from services.loyalty.holders import MAIN, in_wallet
+from services.loyalty.routes.base import Cursor, Limit, Name, OfWallet, living
 from services.loyalty.versions import versions_of
 from shared.access import MemberOrServer
 from shared.openapi import Answer, Router
@@ -20,10 +21,10 @@ async def get_member(request: Request, customer: Name, caller: MemberOrServer) -
     """Balance and tier of a member; one whom nobody knows yet has an empty wallet."""
     named = await living(request, caller, customer)
     async with reading(request) as reader:
-        found = await reader.fetch_by_keys(tables.member, [(caller.account, named)], wallets.member_of)
         programmes = await versions_of(reader, [caller.account])
         programme = programmes[caller.account].at(reader.now) if programmes else None
-        return answer(views.member_view(named, found[0] if found else None, programme, reader.now))
+        member, holders = await views.members_of(reader, caller.account, named, programme)
+        return answer(views.member_view(named, member, programme, reader.now, holders))
 
 
 @router.get("/v1/members/{customer}/page")
@@ -39,19 +40,29 @@ async def get_page(
 
 @router.get("/v1/members/{customer}/transactions")
 async def list_transactions(
-    request: Request, customer: Name, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = ""
+    request: Request,
+    customer: Name,
+    caller: MemberOrServer,
+    limit: Limit = 50,
+    cursor: Cursor = "",
+    wallet: OfWallet = MAIN,
 ) -> Answer[Page[views.TransactionView]]:
-    """What happened to a member's points, the newest first."""
-    named = await living(request, caller, customer)
+    """What happened to a member's points of a wallet, the newest first."""
+    named = in_wallet(await living(request, caller, customer), wallet)
     async with reading(request) as reader:
         return answer(await views.transactions_page(reader, caller.account, named, limit, cursor))
 
 
 @router.get("/v1/members/{customer}/lots")
 async def list_lots(
-    request: Request, customer: Name, caller: MemberOrServer, limit: Limit = 50, cursor: Cursor = ""
+    request: Request,
+    customer: Name,
+    caller: MemberOrServer,
+    limit: Limit = 50,
+    cursor: Cursor = "",
+    wallet: OfWallet = MAIN,
 ) -> Answer[Page[views.LotView]]:
-    """A member's points by source and expiry, the newest first."""
-    named = await living(request, caller, customer)
+    """A member's points of a wallet by source and expiry, the newest first."""
+    named = in_wallet(await living(request, caller, customer), wallet)
     async with reading(request) as reader:
         return answer(await views.lots_page(reader, caller.account, named, limit, cursor))

@@ -7,9 +7,10 @@ import msgspec
 from fastapi import Query, Request, Response
 from pydantic import Field
 
-from services.loyalty import drafts, explaining, files, previews, tables, wallets
+from services.loyalty import drafts, explaining, files, previews, tables, views
 from services.loyalty.auditing import audited
 from services.loyalty.earning import Shop
+from services.loyalty.holders import in_wallet
 from services.loyalty.impact import Impact
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Member, Rating
@@ -142,17 +143,17 @@ async def evaluate(request: Request, body: EvaluationBody, caller: MemberOrServe
     """What a basket would earn if it were paid now, rule by rule; nothing is written."""
     named = await living(request, caller, body.customer)
     async with reading(request) as reader:
-        found = await reader.fetch_by_keys(tables.member, [(caller.account, named)], wallets.member_of)
         versions = (await versions_of(reader, [caller.account])).get(caller.account)
+        if versions is None:
+            raise not_found("program", "of this account")
         now = reader.now
-    if versions is None:
-        raise not_found("program", "of this account")
-    programme = versions.at(now) if body.programme is None else _draft(body.programme, versions)
-    member = found[0] if found else Member(caller.account, named, now)
+        programme = versions.at(now) if body.programme is None else _draft(body.programme, versions)
+        found, holders = await views.members_of(reader, caller.account, named, programme)
+    member = found or Member(caller.account, named, now)
     lines = tuple(_line(number, line) for number, line in enumerate(body.lines))
     order = explaining.basket_order(lines, body.currency, now)
     shop = Shop(body.store or caller.store, programme.zone)
-    return answer(explaining.evaluated(order, shop, member, programme, now))
+    return answer(explaining.evaluated(order, shop, member, holders, programme, now))
 
 
 @router.get("/v1/ratings/{order}")
@@ -160,9 +161,12 @@ async def get_rating(request: Request, order: Name, caller: MemberOrServer) -> A
     """Why an order earned what it earned: every rule, the condition that failed, what caps cut, and why zero."""
     async with reading(request) as reader:
         rows = await reader.fetch_by_keys(tables.rating, [(caller.account, order)], Rating)
+        versions = (await versions_of(reader, [caller.account])).get(caller.account)
+        names = [] if versions is None else [(caller.account, in_wallet(order, one)) for one in versions.wallets]
+        others = await reader.fetch_by_keys(tables.rating, names, Rating)
     if not rows or (caller.kind == "customer" and rows[0].customer != await living(request, caller, "me")):
         raise not_found("order", order)
-    return answer(explaining.explained(rows[0]))
+    return answer(explaining.explained(rows[0], others))
 
 
 def _draft(body: dict[str, Any], versions: Versions) -> Programme:

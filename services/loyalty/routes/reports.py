@@ -9,8 +9,9 @@ from fastapi import Query, Request
 from pydantic import AfterValidator
 
 from services.loyalty import auditing, imports, reports
+from services.loyalty.holders import MAIN, in_wallet
 from services.loyalty.records import AuditRow
-from services.loyalty.routes.base import NATURAL, Cursor, Limit, Name, living
+from services.loyalty.routes.base import NATURAL, Cursor, Limit, Name, OfWallet, living
 from services.loyalty.versions import versions_of
 from shared.access import MemberOrServer, ServerKey, customer_of
 from shared.clock import in_calendar
@@ -33,14 +34,19 @@ class Imported(msgspec.Struct, frozen=True):
 
 
 @router.get("/v1/reports/liability")
-async def get_liability(request: Request, caller: ServerKey, at: At = None) -> Answer[reports.Liability]:
-    """Points outstanding by age and expiry, breakage and redemption rate, as recorded until `at` (now)."""
+async def get_liability(
+    request: Request, caller: ServerKey, at: At = None, wallet: OfWallet = MAIN
+) -> Answer[reports.Liability]:
+    """Points of a wallet outstanding by age and expiry, breakage and redemption rate, as recorded until `at` (now)."""
     async with reading(request) as reader:
         versions = (await versions_of(reader, [caller.account])).get(caller.account)
         if versions is None:
             raise not_found("program", "of this account")
+        if wallet != MAIN and wallet not in versions.wallets:
+            raise not_found("wallet", wallet)
         moment = at or reader.now
-        return answer(await reports.liability(reader, caller.account, versions.at(moment), moment))
+        body = next(one for one in (versions.at(moment), *versions.bodies) if wallet == MAIN or one.has(wallet))
+        return answer(await reports.liability(reader, caller.account, body, moment, wallet))
 
 
 @router.get("/v1/members/{customer}/balance")
@@ -50,9 +56,10 @@ async def get_balance(
     caller: MemberOrServer,
     at: At = None,
     clock: Literal["recorded", "occurred"] = "recorded",
+    wallet: OfWallet = MAIN,
 ) -> Answer[reports.Balance]:
     """A wallet at a past moment, both sides of it: as recorded until then, or by what had occurred until then."""
-    named = await living(request, caller, customer)
+    named = in_wallet(await living(request, caller, customer), wallet)
     async with reading(request) as reader:
         return answer(await reports.balance(reader, caller.account, named, at or reader.now, clock))
 
@@ -70,7 +77,7 @@ async def list_audit(
 async def import_balances(request: Request, caller: ServerKey) -> Answer[Imported]:
     """Enter balances from another system, a CSV file of lots; each row's `reference` makes it count once.
 
-    Columns: customer, points, reference, accrued_at, expires_at, available_at, qualifies.
+    Columns: customer, points, reference, accrued_at, expires_at, available_at, qualifies, wallet.
     """
     await refuse_unkept(request)
     text = (await request.body()).decode("utf-8", "replace")

@@ -12,7 +12,7 @@ from services.loyalty.auditing import audited
 from services.loyalty.catalogue import Reward
 from services.loyalty.desk import Desk
 from services.loyalty.reward_records import RewardRow, Stock, Voucher
-from services.loyalty.routes.base import KEYED, NATURAL, Asked, Cursor, Customer, Limit, Name, living
+from services.loyalty.routes.base import KEYED, NATURAL, Asked, Cursor, Customer, Limit, Name, WalletName, living
 from services.loyalty.routes.spending import reference
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.db import new_id
@@ -37,9 +37,10 @@ class CodesBody(Asked):
 
 
 class RewardClaimBody(Asked):
-    """Who claims; a member's own token need not say."""
+    """Who claims (a member's own token need not say), and from which wallet, where the reward leaves a choice."""
 
     customer: Customer = "me"
+    wallet: WalletName | None = None
 
 
 class CheckBody(Asked):
@@ -142,7 +143,7 @@ async def claim(
         request,
         caller=caller,
         customer=await customer_of(request, caller, "me" if body is None else body.customer),
-        judge=lambda command, desk: rewards.claim(command, desk, reward),
+        judge=lambda command, desk: rewards.claim(command, desk, reward, (body and body.wallet) or ""),
         status=201,
         about=reward,
     )

@@ -9,10 +9,11 @@ from pydantic import Field
 from services.loyalty import holds, redemptions, rewards, shelf, tables, tracing, transfers, views
 from services.loyalty.auditing import audited
 from services.loyalty.desk import Desk
+from services.loyalty.holders import MAIN, without_wallet
 from services.loyalty.records import Hold, Note, Redemption, Transaction
 from services.loyalty.redemptions import Basket
 from services.loyalty.reward_records import Voucher
-from services.loyalty.routes.base import KEYED, MOST_POINTS, Asked, Customer, Name, Points, living
+from services.loyalty.routes.base import KEYED, MOST_POINTS, Asked, Customer, Name, Points, WalletName, living
 from shared.access import Caller, MemberOrServer, ServerKey, customer_of
 from shared.errors import Refused, not_found
 from shared.openapi import Answer, Router
@@ -37,6 +38,7 @@ class RedeemBody(Asked):
     """
 
     points: Points
+    wallet: WalletName = MAIN
     customer: Customer = "me"
     basket: BasketBody | None = None
     store: Annotated[str, Field(max_length=80)] = ""
@@ -84,6 +86,7 @@ class TransferBody(Asked):
     customer: Customer
     to: Customer
     points: Points
+    wallet: WalletName = MAIN
     reason: Annotated[str, Field(max_length=500)] = ""
     actor: Annotated[str, Field(max_length=200)] = ""
 
@@ -93,6 +96,7 @@ class AdjustBody(Asked):
 
     customer: Customer
     points: Annotated[int, Field(ge=-MOST_POINTS, le=MOST_POINTS)]
+    wallet: WalletName = MAIN
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     actor: Annotated[str, Field(min_length=1, max_length=200)]
     qualifies: bool = False
@@ -106,9 +110,9 @@ async def redeem(request: Request, body: RedeemBody, caller: MemberOrServer) -> 
         request,
         caller=caller,
         customer=await customer_of(request, caller, body.customer),
-        judge=lambda command, desk: redemptions.redeem(command, desk, body.points, basket),
+        judge=lambda command, desk: redemptions.redeem(command, desk, body.points, basket, wallet=body.wallet),
         status=201,
-        draws=body.points,
+        draws=body.points if body.wallet == MAIN else 0,
         together=True,
     )
 
@@ -139,7 +143,7 @@ async def reverse(
     return await perform(
         request,
         caller=caller,
-        customer=found[0].customer,
+        customer=without_wallet(found[0].customer),
         judge=audited(
             caller, "reverse", redemption, lambda command, desk: redemptions.reverse(command, desk, redemption)
         ),
@@ -155,7 +159,7 @@ async def hold(request: Request, body: HoldBody, caller: MemberOrServer) -> Answ
     async with reading(request) as reader:
         found = [await shelf.voucher_of(reader, caller.account, named) for named in body.vouchers]
     names = tuple(dict.fromkeys(voucher.id for voucher in found))
-    asked = holds.Checkout(body.points, body.seconds, body.paying(caller), names)
+    asked = holds.Checkout(body.points, body.seconds, body.paying(caller), names, body.wallet)
     return await perform(
         request,
         caller=caller,
@@ -191,7 +195,7 @@ async def _end_hold(
     return await perform(
         request,
         caller=caller,
-        customer=found[0].customer,
+        customer=without_wallet(found[0].customer),
         judge=lambda command, desk: end(command, desk, name),
         about=name,
     )
@@ -203,7 +207,7 @@ async def transfer(request: Request, body: TransferBody, caller: ServerKey) -> A
     to, note = await living(request, caller, body.to), Note(body.reason, body.actor)
 
     def give(command: Command, desk: Desk) -> transfers.Transferred:
-        return transfers.transfer(command, desk, body.points, note)
+        return transfers.transfer(command, desk, body.points, note, wallet=body.wallet)
 
     return await perform(
         request,
@@ -228,7 +232,7 @@ async def adjust(request: Request, body: AdjustBody, caller: ServerKey) -> Answe
             "adjust",
             named,
             lambda command, desk: redemptions.adjust(
-                command, desk, body.points, body.reason, body.actor, qualifies=body.qualifies
+                command, desk, body.points, body.reason, body.actor, qualifies=body.qualifies, wallet=body.wallet
             ),
         ),
         status=201,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
+from services.loyalty.holders import MAIN
 from services.loyalty.records import Context, Member
 from services.loyalty.rules.window import Window
 from shared.events import Event, Fact
@@ -65,7 +66,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Conditions: a window of time, tiers, segments. Of the rules with the same `group` that bring anything only the one
     of the highest `priority` counts, the earlier one where they are equal. `cap` limits it for each member; `texts`
-    say by language what a member reads of it in the history, where `words`, our own, will not do.
+    say by language what a member reads of it in the history, where `words`, our own, will not do. Its points go into
+    `wallet`.
     """
 
     name: Word = ""
@@ -76,6 +78,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     segments: frozenset[str] = frozenset()
     without_segments: frozenset[str] = frozenset()
     cap: Cap | None = None
+    wallet: Word = MAIN
     texts: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     on: ClassVar[tuple[type[Fact], ...]] = ()

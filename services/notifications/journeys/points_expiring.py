@@ -9,17 +9,20 @@ from services.notifications.journeys.base import (
     End,
     Journey,
     Start,
-    always,
     told_late,
     unnumbered,
 )
 from services.notifications.records import Content, Purpose
 from shared.events import Event
-from shared.events.loyalty import PointsExpired, PointsExpiring, PointsRedeemed
+from shared.events.loyalty import MAIN_WALLET, PointsExpired, PointsExpiring, PointsRedeemed
 
 
 def _key(event: Event[PointsExpiring]) -> str:
     return f"{event.customer}:{event.fact.program}:{event.time:%Y%m%dT%H%M%S}"
+
+
+def _of_the_main_wallet(event: Event[PointsExpiring | PointsRedeemed | PointsExpired]) -> bool:
+    return event.fact.wallet == MAIN_WALLET
 
 
 def _content(event: Event[PointsExpiring], _: Content) -> Content:
@@ -35,7 +38,7 @@ POINTS_EXPIRING = Journey(
     rank=lambda _: 20,
     starts=Start(
         on=(PointsExpiring,),
-        when=lambda event: event.fact.points > 0,
+        when=lambda event: event.fact.points > 0 and _of_the_main_wallet(event),
         key=_key,
         revision=unnumbered,
         clock=lambda event: event.time,
@@ -45,14 +48,14 @@ POINTS_EXPIRING = Journey(
     ends=(
         End(
             on=(PointsRedeemed,),
-            when=always,
+            when=_of_the_main_wallet,
             key=lambda _: EVERY_RUN,
             at=lambda event: event.time,
             reason="points_spent",
         ),
         End(
             on=(PointsExpired,),
-            when=always,
+            when=_of_the_main_wallet,
             key=lambda _: EVERY_RUN,
             at=lambda event: event.time,
             reason="points_expired",

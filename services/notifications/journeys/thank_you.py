@@ -8,7 +8,7 @@ from services.notifications.journeys.base import Await, Email, End, Journey, Lea
 from services.notifications.records import Content, Purpose
 from shared.events import Event, Lane
 from shared.events.ingest import ORDER_FACTS, OrderFact, OrderStatus
-from shared.events.loyalty import OrderRated
+from shared.events.loyalty import MAIN_WALLET, OrderRated
 
 LATEST = timedelta(days=1)
 KEPT = {OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.DELIVERED}
@@ -37,6 +37,8 @@ def _bought(event: Event[OrderFact], known: Content) -> Content:
 
 
 def _rated(event: Event[OrderRated], known: Content) -> Content:
+    if event.fact.wallet != MAIN_WALLET:
+        return known
     return msgspec.structs.replace(known, points=event.fact.points, balance=event.fact.balance)
 
 
