@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import Executable, delete, select, update
 
 from services.loyalty import tables, wallets
+from services.loyalty.holders import wallet_of
 from services.loyalty.records import Member, Rating
 from tests.system.traded import Shop, traded
 
@@ -43,7 +44,9 @@ async def changed(shop: Shop, service: str, statement: Executable) -> list[str]:
 
 
 async def test_a_whole_trade_is_borne_out(shop: Shop) -> None:
-    assert len(await ratings(shop)) > len(shop.trade.sales) // 2
+    rated = await ratings(shop)
+    assert len(rated) > len(shop.trade.sales) // 2
+    assert {wallet_of(rating.order_id) for rating in rated} == {"points", "stamps"}
     assert (await shop.world.verify()).faults == []
     assert await shop.world.runtime.verify_deep() == []
 

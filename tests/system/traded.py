@@ -19,6 +19,22 @@ class Shop(NamedTuple):
     trade: Trade
     keys: dict[str, str]
 
+    async def gives_stamps(self) -> None:
+        """From now on the programme has a second wallet: a stamp for each full 5.00."""
+        bare = {"customer": "cus_nobody", "points": 1, "reason": "so that there is a programme", "actor": "ops"}
+        await self._asks("POST", "/v1/transactions", bare)
+        (programme,) = (await self._asks("GET", "/v1/programs", None))["data"]
+        kept = {name: value for name, value in programme.items() if name not in {"id", "version"}}
+        stamp = {"rule": "spend", "name": "stamp", "per": 500, "wallet": "stamps"}
+        changed = {**kept, "wallets": [{"name": "stamps", "pending_days": 3}], "rules": [*kept["rules"], stamp]}
+        await self._asks("PUT", f"/v1/programs/{programme['id']}", changed)
+
+    async def _asks(self, verb: str, path: str, body: Any) -> Any:
+        headers = {"authorization": f"Bearer {self.keys['server']}", "idempotency-key": f"{verb} {path}"}
+        answer = await self.world.http.request(verb, path, json=body, headers=headers)
+        assert answer.status_code < 300, answer.text
+        return answer.json()
+
     async def hears(self, story: Story) -> None:
         """Post what happened; nothing is taken in yet."""
         await told(self.world, story, self.keys, {})
@@ -29,6 +45,7 @@ async def traded(folder: Path, mode: dict[str, Any], *, days: int) -> AsyncItera
     """Orders, refunds, merges and repeats of twelve customers, so many days ago."""
     async with a_world(load([]), folder, **mode) as world:
         found = Shop(world, Trade(12, customers=12), await opened(world))
+        await found.gives_stamps()
         for story in found.trade.stories:
             await found.hears(story)
         await world.settle()

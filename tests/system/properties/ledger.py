@@ -26,6 +26,11 @@ class Holder:
         """A point for each full 1.00 kept, and the rest."""
         return sum(net // 100 for net in self.kept.values()) + self.by_hand - sum(self.spent.values())
 
+    @property
+    def stamps(self) -> int:
+        """A stamp for each full 7.00 kept: nobody spends them, and what is done to points does nothing to them."""
+        return sum(net // 700 for net in self.kept.values())
+
     async def does(self, deed: Deed, number: int) -> None:
         """Do it by HTTP, and count it if it was not refused."""
         match deed.what:
@@ -52,6 +57,7 @@ class Holder:
         wallet = await wallet_of(self.town, self.person)
         assert wallet["available"] + wallet["pending"] + wallet["held"] == self.owns, wallet
         assert wallet["held"] == sum(self.held.values())
+        assert wallet["stamps"] == self.stamps
 
     async def _tells(self, told: Told) -> None:
         await tell(self.town.shop, self.person, self.start, told)
@@ -108,4 +114,5 @@ async def _joined(town: Town, one: Holder, other: Holder) -> None:
     await town.settles()
     wallet = await wallet_of(town, one.person)
     assert wallet["available"] + wallet["pending"] + wallet["held"] == one.owns + other.owns
+    assert wallet["stamps"] == one.stamps + other.stamps
     assert await wallet_of(town, other.person) == wallet

@@ -41,7 +41,8 @@ async def wallet_of(town: Town, person: Person) -> dict[str, Any]:
     )
     _adds_up(member, lots, transactions)
     open_lots = sorted((lot["state"], lot["remaining"], lot["matures_at"][:10]) for lot in lots)
-    return {**{name: member[name] for name in _OF_MEMBER}, "lots": open_lots}
+    beside = {one["name"]: one["available"] + one["pending"] for one in member["wallets"]}
+    return {**{name: member[name] for name in _OF_MEMBER}, "lots": open_lots, **beside}
 
 
 def _adds_up(member: dict[str, Any], lots: list[dict[str, Any]], transactions: list[dict[str, Any]]) -> None:

@@ -20,6 +20,8 @@ from tests.world import World, a_world
 BEGINNING = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
 OPEN_FOR = timedelta(days=7)  # so that what was bought some days before a story is after the programme's start
 PER_PAGE = 100
+STAMPS = {"name": "stamps", "pending_days": 1, "debt": "allow_negative"}
+STAMP = {"rule": "spend", "name": "stamp", "per": 700, "wallet": "stamps"}
 
 
 @asynccontextmanager
@@ -100,10 +102,11 @@ class Town:
         return answer.json()
 
     async def points_wait(self, days: int) -> None:
-        """From now on points become available so many days after the purchase."""
+        """From now on points become available so many days after the purchase, and there are stamps beside them."""
         (programme,) = await self.lists("/v1/programs")
-        body = {name: value for name, value in programme.items() if name not in {"id", "version"}}
-        await self.calls(f"/v1/programs/{programme['id']}", {**body, "pending_days": days}, verb="PUT")
+        body = {name: value for name, value in programme.items() if name not in {"id", "version", "wallets", "rules"}}
+        body |= {"pending_days": days, "wallets": [STAMPS], "rules": [programme["rules"][0], STAMP]}
+        await self.calls(f"/v1/programs/{programme['id']}", body, verb="PUT")
 
     async def id_of(self, person: Person) -> str:
         """Our id of somebody, by the store's."""
