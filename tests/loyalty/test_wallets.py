@@ -137,8 +137,8 @@ def test_only_what_the_wallet_allows_is_passed_on() -> None:
 def test_other_things_than_orders_earn_into_a_wallet_too() -> None:
     quiz = Activity(event="quiz", points=4, wallet="stamps")
     shop = shop_with(rules=(*BOTH, quiz), ladder=LADDER)
-    shop.hears(ActivityReported(kind="event", name="quiz", reference="q1"))
-    shop.hears(ActivityReported(kind="event", name="quiz", reference="q1"))
+    shop.hears(ActivityReported(name="quiz", reference="q1"))
+    shop.hears(ActivityReported(name="quiz", reference="q1"))
     assert (shop.member().available, in_stamps(shop), shop.member().moves) == (0, (4, 0, 0), ())
     assert [(fact.wallet, fact.points) for fact in shop.facts(PointsEarned)] == [("stamps", 4)]
 
