@@ -35,6 +35,15 @@ class Trader:
         answer = await self._shop.native(kind, data)
         assert answer.json()["verdicts"][0]["verdict"] == "accepted", answer.text
 
+    @property
+    def browser_key(self) -> str:
+        """The key that is in the pages of the store, for everybody to read."""
+        return self._shop.made.browser_key
+
+    async def browses(self, *messages: dict[str, Any]) -> httpx.Response:
+        """Segment's calls as a browser sends them."""
+        return await self._shop.segment(*messages, key=self.browser_key)
+
     async def sells(self, *customers: str, price: int = 2500) -> None:
         """Each of them buys tea now; price in minor units."""
         for who in customers:
