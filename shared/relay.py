@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Table, bindparam, delete, func, select, update
 
 from shared import tx as carrying
@@ -18,12 +19,23 @@ from shared.inbox import Heartbeat
 from shared.observe import METRICS
 from shared.partition import PARTITIONS, SINGLE
 from shared.service import Service
+from shared.tracing import TRACING
 
 MOST = 500
 LEASE = timedelta(seconds=5)
 BEAT_SECONDS = 1.0
 LINE_UP_SECONDS = 1.0
 _encode = msgspec.json.Encoder().encode
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """What a trace wants to know of a fact's headers."""
+
+    ce_type: str
+    ce_traceparent: str
+
+
+_head = msgspec.json.Decoder(Traced).decode
 
 
 class Turns:
@@ -119,10 +131,23 @@ class Relay:
             rows = await self._turns.next(reader)
         if not rows:
             return 0
-        await self.bus.publish([Outgoing(*row[2:]) for row in rows])
+        facts = [Outgoing(*row[2:]) for row in rows]
+        if TRACING.on:
+            await self._publish_traced(facts)
+        else:
+            await self.bus.publish(facts)
         await self._forget(rows)
         METRICS.published.labels(self.service.name).inc(len(rows))
         return len(rows)
+
+    async def _publish_traced(self, facts: Sequence[Outgoing]) -> None:
+        """Publish, with a span for each fact from which its consumers follow."""
+        heads = [_head(fact.head) for fact in facts]
+        spans = [TRACING.opens(f"publish {head.ce_type}", head.ce_traceparent, kind="producer") for head in heads]
+        told = zip(facts, heads, spans, strict=True)
+        await self.bus.publish([_following(fact, head.ce_traceparent, span.trace) for fact, head, span in told])
+        for span in spans:
+            span.end()
 
     async def _forget(self, rows: Sequence[Sequence[Any]]) -> None:
         async with self.db.write() as tx:
@@ -164,6 +189,11 @@ class Relay:
         """How many facts wait in the outbox."""
         row = await reader.fetch_one(select(func.count()).select_from(self.kernel.outbox))
         return int(row[0]) if row else 0
+
+
+def _following(fact: Outgoing, before: str, trace: str) -> Outgoing:
+    """A fact under another trace context; one that had none stays without."""
+    return replace(fact, head=fact.head.replace(before.encode(), trace.encode())) if before else fact
 
 
 def beats_of(at: datetime, behind: dict[str, datetime]) -> list[Outgoing]:

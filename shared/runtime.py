@@ -17,47 +17,24 @@ from fastapi.middleware.cors import CORSMiddleware
 from shared import books
 from shared.bus import connect as bus_connect
 from shared.bus.base import Bus
-from shared.characters import asks_with_nul
 from shared.clock import Clock, machine_seconds
 from shared.db.base import Database
 from shared.errors import Unavailable
+from shared.front import Front
 from shared.health import health_routes
 from shared.observe import METRICS
 from shared.openapi import describe
 from shared.running import Running
 from shared.service import Pace, Service
 from shared.settings import Settings
-from shared.web import install, problem, refuse_unkept
+from shared.tracing import TRACING
+from shared.web import install, refuse_unkept
 
 log = structlog.get_logger()
 HTTP_SECONDS = 6
 CROSS_ORIGIN_HEADERS = ("authorization", "content-type", "idempotency-key", "x-write-key", "x-retry-count")
 STOP_SECONDS = 8.0
 CLOSE_SECONDS = 4.0
-
-
-class Front:
-    """Hands hot paths (exact, or by prefix where they end in `/`) to plain ASGI callables, all else to the app."""
-
-    def __init__(self, app: FastAPI, hot: dict[str, Any]) -> None:
-        self._app = app
-        self._exact = {path: handler for path, handler in hot.items() if not path.endswith("/")}
-        self._prefixes = [(path, handler) for path, handler in hot.items() if path.endswith("/")]
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request."""
-        if scope["type"] == "http":
-            if asks_with_nul(scope):
-                await problem(400, "malformed", "the path or query holds a NUL")(scope, receive, send)
-                return
-            path = scope["path"]
-            handler = self._exact.get(path) or self._exact.get(path.rstrip("/"))
-            if handler is None:
-                handler = next((each for prefix, each in self._prefixes if path.startswith(prefix)), None)
-            if handler is not None:
-                await handler(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
 
 
 class LoopState:
@@ -98,7 +75,11 @@ class Runtime:
         self.states: list[LoopState] = []
         self.app = self._make_app()
         self.front = CORSMiddleware(
-            Front(self.app, {path: make(one) for one in self.running for path, make in one.service.asgi.items()}),
+            Front(
+                self.app,
+                {path: make(one) for one in self.running for path, make in one.service.asgi.items()},
+                {prefix: service.name for service in services for prefix in service.prefixes},
+            ),
             allow_origins=["*"],
             allow_methods=["GET", "POST", "PUT"],
             allow_headers=CROSS_ORIGIN_HEADERS,
@@ -110,7 +91,8 @@ class Runtime:
         return next(one for one in self.running if one.service.name == name)
 
     async def open(self) -> None:
-        """Open databases and bus."""
+        """Open databases and bus; say where traces go."""
+        TRACING.begin(self.settings.otlp_endpoint)
         await self.bus.open()
         for one in self.running:
             await one.open()
@@ -121,6 +103,8 @@ class Runtime:
         await _within(CLOSE_SECONDS, *(one.inbox.leave() for one in self.running))
         await _within(CLOSE_SECONDS, self.bus.close())
         await _within(CLOSE_SECONDS, *(one.db.close() for one in self.running))
+        if TRACING.on:
+            await _within(CLOSE_SECONDS, asyncio.to_thread(TRACING.end))
 
     async def verify(self, *, wait_seconds: float = books.QUIET_SECONDS) -> books.Verdict:
         """Prove the books of all services in this process."""

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     )
     mail_from: str = Field("shop@example.invalid", description="Sender of all mail")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    otlp_endpoint: str = Field(
+        "", description="Address of an OpenTelemetry collector (OTLP over HTTP) that traces go to; empty: none are made"
+    )
     replica: str = Field("", description="Name of this process among its replicas; empty: made up at start")
     database_connections: int = Field(
         10, ge=3, description="Most connections a process holds to its PostgreSQL database"

@@ -145,7 +145,7 @@ class Judge:
 
     def _park(self, item: Work, error: Exception, desk: WorkSet) -> None:
         reason = f"{type(error).__name__}: {error}"
-        log.error("parked", service=self.service.name, customer=item.customer, reason=reason)
+        log.error("parked", service=self.service.name, customer=item.customer, reason=reason, trace=item.trace)
         METRICS.parked.labels(self.service.name).inc()
         self.parking.park(item, reason, "".join(traceback.format_exception(error)), desk.now)
 

@@ -16,6 +16,7 @@ from shared.events.base import Event, Fact, Lane, fact_id
 from shared.events.config import StoreConfigured
 from shared.events.ingest import CustomerMerged
 from shared.tables import NameRow
+from shared.tracing import TRACING, Span
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +89,13 @@ class Cause(Protocol):
 Work = Event[Any] | Due | Command
 
 
+def _named(work: Cause) -> str:
+    """What a trace calls a piece of work: the fact, the timer, the connector of a delivery, or a command."""
+    if isinstance(work, Event):
+        return f"judge {work.fact.type}"
+    return f"judge {getattr(work, 'kind', 'command')}"
+
+
 def touched(work: Work) -> tuple[str, ...]:
     """The customers whose state a piece of work may read or change."""
     if isinstance(work, Event) and isinstance(work.fact, CustomerMerged):
@@ -123,6 +131,8 @@ class WorkSet(ABC):
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.work: Cause
+        self.trace = ""
+        self._span: Span | None = None
         self.facts: Added[Event[Any]] = Added()
         self.timers: Keyed[tuple[str, str], TimerSet] = Keyed()
         self.namings: Keyed[tuple[str, bytes], NameRow] = Keyed()
@@ -142,6 +152,10 @@ class WorkSet(ABC):
     def begin(self, work: Cause) -> None:
         """Put one piece of work on the desk."""
         self.work = work
+        self.trace = work.trace
+        if TRACING.on and work.trace:
+            self._span = TRACING.opens(_named(work), work.trace)
+            self.trace = self._span.trace
         self._ordinal = 0
         self._recorded = getattr(work, "recorded", self.now)
         self._lane = getattr(work, "lane", Lane.LIVE)
@@ -157,6 +171,7 @@ class WorkSet(ABC):
         for name, number in self._counted:
             self.counts[name] += number
         self._counted = []
+        self._ends(well=True)
 
     def discard(self) -> None:
         """The judgement raised: nothing of it remains."""
@@ -164,6 +179,12 @@ class WorkSet(ABC):
             if isinstance(part, Keyed | Added):
                 part.discard()
         self._counted = []
+        self._ends(well=False)
+
+    def _ends(self, *, well: bool) -> None:
+        span, self._span = self._span, None
+        if span is not None:
+            span.end(well=well)
 
     def store_of(self, account: str, store: str) -> StoreConfigured:
         """A store's set-up; raises Unavailable while this service has not read of it yet."""
@@ -193,7 +214,7 @@ class WorkSet(ABC):
             lane=self._lane,
             cause=work.id,
             correlation=self._correlation,
-            trace=work.trace,
+            trace=self.trace,
         )
         self._ordinal += 1
         self.facts.append(event)
@@ -213,7 +234,7 @@ class WorkSet(ABC):
         work = self.work
         owner = work.customer if customer is None else customer
         self.timers[work.account, f"{kind}:{name}"] = TimerSet(
-            work.account, kind, name, owner, work.store, due, payload or {}, unguarded, self._correlation, work.trace
+            work.account, kind, name, owner, work.store, due, payload or {}, unguarded, self._correlation, self.trace
         )
 
     def cancel_timer(self, kind: str, name: str) -> None:

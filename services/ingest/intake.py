@@ -129,7 +129,7 @@ def _verdict(item: Delivery, desk: IngestDesk) -> Outcome:
         raise
     except Exception as error:
         desk.discard()
-        log.exception("delivery parked", delivery=str(item.id))
+        log.exception("delivery parked", delivery=str(item.id), trace=item.trace)
         return Outcome("parked", f"{type(error).__name__}: {error}"[:500])
     desk.keep()
     return outcome

@@ -61,6 +61,7 @@ def claim(desk: Desk, run: Run, step: str, channel: str, purpose: Purpose, valid
         valid_until=valid_until,
         claimed_at=desk.now,
         address=desk.contact.address,
+        trace=desk.trace,
     )
     desk.claims.append(message)
     desk.keep_message(message)

@@ -23,6 +23,7 @@ from shared.errors import Unavailable
 from shared.events.base import NAMESPACE
 from shared.observe import METRICS
 from shared.settings import Settings
+from shared.tracing import TRACING
 from shared.work import Judge
 from shared.workset import Due
 
@@ -104,11 +105,15 @@ class HandOver:
             METRICS.render_errors.labels(step, version).inc()
             log.warning("render_error", template=step, version=version, fault=str(fault))
             return Outcome(Fate.REFUSED, f"render_error: {fault}")
+        message = handed.message
+        span = TRACING.opens(f"send {message.channel} {message.step}", message.trace, kind="client")
         try:
-            return await self._channels[handed.message.channel].send(letter)
+            outcome = await self._channels[message.channel].send(letter)
         except Exception as fault:
-            log.exception("hand_over_failed", message=handed.message.id)
-            return Outcome(Fate.UNKNOWN, f"our code failed while handing over: {type(fault).__name__}")
+            log.exception("hand_over_failed", message=message.id, trace=message.trace)
+            outcome = Outcome(Fate.UNKNOWN, f"our code failed while handing over: {type(fault).__name__}")
+        span.end(well=outcome.fate is Fate.ACCEPTED, outcome=outcome.fate.value)
+        return outcome
 
     async def _writing(self) -> Bureau:
         if self._bureau is None:
@@ -176,4 +181,5 @@ def _due(kind: str, message: Message, now: datetime, payload: dict[str, Any]) ->
         due=now,
         id=uuid5(NAMESPACE, f"{message.id}|{message.attempts}|{kind}"),
         payload=payload,
+        trace=message.trace,
     )

@@ -125,7 +125,7 @@ class Message(msgspec.Struct, frozen=True):
     """One line of the send ledger; `id` is a hash of account, journey version, step, subject, customer and channel.
 
     `key` names the run; `handed_at` is machine time, all else business time; `address` is the keyed hash of where it
-    goes.
+    goes; `trace` is the W3C trace context it follows from.
     """
 
     account: str
@@ -147,6 +147,7 @@ class Message(msgspec.Struct, frozen=True):
     handed_at: datetime | None = None
     settled_at: datetime | None = None
     address: str = ""
+    trace: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

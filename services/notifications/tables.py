@@ -85,6 +85,7 @@ message = Table(
     Column("handed_at", Instant(), nullable=True),
     Column("settled_at", Instant(), nullable=True),
     Column("address", Text, nullable=False),
+    Column("trace", Text, nullable=False),
     Index("message_address", "account", "address"),
     Index("message_customer", "account", "customer", "claimed_at", "id"),
     Index("message_state", "state", "claimed_at", "id"),

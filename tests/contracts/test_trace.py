@@ -5,11 +5,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from services.ingest.service import ingest
 from services.loyalty.service import loyalty
 from shared.bus.base import Record
 from shared.observe import traceparent
+from tests.builders import paid
+from tests.conftest import IN_ONE_MODE
+from tests.contracts.till import Till
 from tests.ingest.shop import open_shop
 from tests.world import World, a_world
 
@@ -46,6 +51,15 @@ async def test_a_trace_goes_from_the_request_to_what_is_told_because_of_it(
         by_cause = {record.headers["ce_id"]: record.headers["ce_traceparent"] for record in paid}
         told = [(record.headers["ce_causationid"], record.headers["ce_traceparent"]) for record in rated]
         assert dict(told) == by_cause
+
+
+@IN_ONE_MODE
+async def test_what_is_parked_is_found_in_the_log_by_its_trace(world: World, till: Till) -> None:
+    till.fails_on.add("13")
+    with capture_logs() as lines:
+        await world.publish(replace(paid(number="13"), trace=ONE))
+        await world.settle()
+    assert [line["trace"] for line in lines if line["event"] == "parked"] == [ONE]
 
 
 @pytest.mark.parametrize(

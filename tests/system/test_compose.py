@@ -92,6 +92,12 @@ def test_hadolint_finds_nothing() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_the_compose_file_is_one_by_the_compose_specification() -> None:
+    checks = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*checks, ROOT / "docker-compose.yml"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_image_holds_no_other_versions_than_were_tested() -> None:
     assert _pins("deploy/requirements.lock") <= _pins("requirements.lock")
 
