@@ -151,11 +151,13 @@ async def rebuild(_args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def programme(args: argparse.Namespace, settings: Settings) -> int:
-    """An account's loyalty programme as one YAML file: export, import, diff, or try it on members and past orders."""
+    """An account's loyalty programme as one YAML file: export, import, diff, try it; have past orders earn by it."""
     commands = import_module("services.loyalty.commands")
     if args.verb == "export":
         print(await commands.export(settings, args.account, args.version), end="", flush=True)
         return 0
+    if args.verb == "credit":
+        return await _credit(args, settings)
     text = args.file.read_text(encoding="utf-8")
     if args.verb == "diff":
         done = await commands.differ(settings, args.account, text)
@@ -165,6 +167,23 @@ async def programme(args: argparse.Namespace, settings: Settings) -> int:
         done = await commands.preview(settings, args.account, text)
     else:
         done = await commands.try_out(settings, args.account, text, args.since, args.until)
+    print(msgspec.json.format(msgspec.json.encode(done)).decode(), flush=True)
+    return 0
+
+
+async def _credit(args: argparse.Namespace, settings: Settings) -> int:
+    """Show what crediting past orders would give; with a reason and an actor, credit them."""
+    commands = import_module("services.loyalty.commands")
+    window = (args.account, args.since, args.until)
+    if bool(args.reason) != bool(args.actor):
+        print("crediting needs both --reason and --actor", file=sys.stderr)
+        return 2
+    if args.reason:
+        (service,) = load(["loyalty"])
+        note = commands.Note(args.reason, args.actor)
+        done = await commands.credit(settings, service, *window, note)
+    else:
+        done = await commands.creditable(settings, *window)
     print(msgspec.json.format(msgspec.json.encode(done)).decode(), flush=True)
     return 0
 
@@ -235,6 +254,7 @@ def _add_programme(commands: Any) -> None:
         ("import", "make a file the next version"),
         ("impact", "what a file would do to the tiers of the members there are"),
         ("try", "what a file would have cost on past orders, by segment"),
+        ("credit", "have past orders earn that were not to; without --reason and --actor only say what it would give"),
     ):
         sub = verbs.add_parser(verb, help=told)
         sub.add_argument("account")
@@ -242,8 +262,12 @@ def _add_programme(commands: Any) -> None:
         if verb == "export":
             sub.add_argument("--version", type=int, default=0, help="default: the newest")
             continue
-        sub.add_argument("file", type=Path)
-        if verb == "try":
+        if verb == "credit":
+            sub.add_argument("--reason", default="", help="why, kept with every transaction")
+            sub.add_argument("--actor", default="", help="who, kept there and in the audit log")
+        else:
+            sub.add_argument("file", type=Path)
+        if verb in {"try", "credit"}:
             sub.add_argument("--since", type=_day, required=True, help="YYYY-MM-DD, UTC")
             sub.add_argument("--until", type=_day, default=_day("9999-01-01"), help="YYYY-MM-DD, UTC; not included")
 

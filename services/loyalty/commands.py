@@ -3,20 +3,22 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from sqlalchemy import bindparam, select
 
-from services.loyalty import drafts, files, previews, tables, wallets
+from services.loyalty import crediting, drafts, files, previews, tables, wallets
+from services.loyalty.crediting import Credited
 from services.loyalty.desk import Desk
 from services.loyalty.drafts import Draft
 from services.loyalty.earning import Shop
 from services.loyalty.impact import Impact
 from services.loyalty.loading import load
 from services.loyalty.programmes import Programme
-from services.loyalty.records import Rating
+from services.loyalty.records import Note, Rating
 from services.loyalty.trial import Cost, Past, trial
 from services.loyalty.versions import Versions, versions_of
 from shared import tx as carrying
@@ -27,12 +29,15 @@ from shared.errors import not_found
 from shared.events import decode
 from shared.events.config import StoreConfigured
 from shared.events.ingest import ORDER_FACTS, Order, OrderFact
+from shared.service import Service
 from shared.settings import Settings
 from shared.tables import attach
+from shared.work import Judge
 from shared.workset import Command
 
 _kernel = attach(tables.metadata)
 _archive = _kernel.archive
+AT_ONCE = 50  # one commit for so many, and nobody waits long behind them
 ORDER_TYPES = [fact.type for fact in ORDER_FACTS]
 ARCHIVED = Query(
     select(_archive.c.seq, _archive.c.type, _archive.c.customer, _archive.c.head, _archive.c.body)
@@ -101,6 +106,49 @@ async def try_out(settings: Settings, account: str, text: str, since: datetime, 
         versions = await _versions(reader, account)
         past = await _past(reader, account, paid, draft)
     return trial(past, drafts.numbered(draft, versions.bodies[-1].id, versions.bodies[-1].version + 1))
+
+
+async def creditable(settings: Settings, account: str, since: datetime, until: datetime) -> list[Cost]:
+    """What `credit` would give, by segment, as far as the budget allows it."""
+    past, programme = await _creditable(settings, account, since, until)
+    return trial(past, programme)
+
+
+async def credit(
+    settings: Settings, service: Service, account: str, since: datetime, until: datetime, note: Note
+) -> Credited:
+    """Credit the account's orders paid from `since` to before `until` that were not to earn; a second time nothing."""
+    past, _programme = await _creditable(settings, account, since, until)
+    judge, points = Judge(service, "credit"), list[int]()
+    async with opened(settings, "loyalty") as database:
+        for first in range(0, len(past), AT_ONCE):
+            async with database.write() as tx:
+                calls = crediting.commands(account, past[first : first + AT_ONCE], tx.now)
+                acts = [(command, partial(crediting.credit, order=order, note=note)) for command, order in calls]
+                points += _all_well(await judge.commands(tx, acts))
+    return Credited(sum(given > 0 for given in points), sum(points))
+
+
+def _all_well(outcomes: list[Any]) -> list[int]:
+    """The points of calls; raises the first exception there is, by which nothing of them was written."""
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+    return outcomes
+
+
+async def _creditable(
+    settings: Settings, account: str, since: datetime, until: datetime
+) -> tuple[list[Past], Programme]:
+    async with opened(settings, "ingest") as database, database.read() as reader:
+        found = await _orders(reader, account)
+    paid = {k: o for k, o in found.items() if o[0].paid_at is not None and since <= o[0].paid_at < until}
+    async with opened(settings, "loyalty") as database, database.read() as reader:
+        programme = (await _versions(reader, account)).at(reader.now)
+        ratings = await reader.fetch_by_keys(tables.rating, [(account, name) for name in paid], Rating)
+        wanted = {one.order_id for one in ratings if crediting.creditable(paid[one.order_id][0], one)}
+        past = await _past(reader, account, {name: of for name, of in paid.items() if name in wanted}, programme)
+    return past, programme
 
 
 def _put(command: Command, desk: Desk, program: str, draft: Draft) -> Programme:

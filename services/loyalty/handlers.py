@@ -9,7 +9,7 @@ from services.loyalty.desk import Desk
 from services.loyalty.holders import MAIN, in_wallet, wallet_of, without_wallet
 from services.loyalty.ledger import Cause
 from services.loyalty.programmes import Programme, Wallet
-from services.loyalty.records import PENDING, WRITTEN_OFF, Context, Kind, Lot, Member, Move, Rating
+from services.loyalty.records import PENDING, WRITTEN_OFF, Context, Kind, Lot, Member, Move, Note, Rating
 from shared.db import new_id
 from shared.events import Event
 from shared.events.ingest import Order, OrderFact
@@ -19,8 +19,11 @@ from shared.workset import Due
 GIVEN_UP = "not_in_time"
 
 
-def rate_order(event: Event[OrderFact], desk: Desk) -> None:
-    """Book what an order's newest revision entitles to beyond what is booked already, and judge the tier."""
+def rate_order(event: Event[OrderFact], desk: Desk, note: Note | None = None) -> None:
+    """Book what an order's newest revision entitles to beyond what is booked already, and judge the tier.
+
+    What it earns is booked with a `note` where somebody has it credited by hand.
+    """
     order, key = event.fact.order, (event.account, event.fact.order.id)
     before = desk.ratings.get(key)
     if not event.customer or earning.is_stale(order, before):
@@ -48,7 +51,7 @@ def rate_order(event: Event[OrderFact], desk: Desk) -> None:
         desk.draw(event.account, current, drawn)
         if first:
             member = desk.put_member(earning.used(member, rating, rules))
-        member, rating = _booked(member, rating, change, event, desk, rules)
+        member, rating = _booked(member, rating, change, event, desk, rules, note)
     counts = earning.counts_of(before, rating)
     if context is not None and any(counts):
         move = earning.move_of(counts, context, current, None if first or moved else event.time)
@@ -57,17 +60,21 @@ def rate_order(event: Event[OrderFact], desk: Desk) -> None:
     if context is not None:
         member = _beside_points(member, context, event, desk, whole, first=first)
     _tell(member, rating, change, event, desk)
-    _rate_beside(context, event, desk, whole)
+    _rate_beside(context, event, desk, whole, note)
 
 
-def _rate_beside(main: Context | None, event: Event[OrderFact], desk: Desk, whole: Programme) -> None:
+def _rate_beside(
+    main: Context | None, event: Event[OrderFact], desk: Desk, whole: Programme, note: Note | None
+) -> None:
     """Rate a paid order in every further wallet, in the context of the main one."""
     if main is not None:
         for wallet in whole.wallets:
-            _rate_in(wallet, main, event, desk, whole)
+            _rate_in(wallet, main, event, desk, whole, note)
 
 
-def _rate_in(wallet: Wallet, main: Context, event: Event[OrderFact], desk: Desk, whole: Programme) -> None:
+def _rate_in(
+    wallet: Wallet, main: Context, event: Event[OrderFact], desk: Desk, whole: Programme, note: Note | None
+) -> None:
     """Book what an order brings a wallet beyond what is booked: its own rating, lot and holder."""
     order, programme = event.fact.order, whole.of(wallet.name)
     name = in_wallet(order.id, wallet.name)
@@ -77,13 +84,14 @@ def _rate_in(wallet: Wallet, main: Context, event: Event[OrderFact], desk: Desk,
         owner = desk.members[event.account, before.customer]
         _emptied(owner, before, holder.customer, event, desk, programme)
         before = replace(before, customer=holder.customer, points=0, written_off=0)
-    context = earning.context_in(wallet, main, holder, programme) if before is None else before.context
+    found = None if before is None else before.context
+    context = found or earning.context_in(wallet, main, holder, programme)
     rating = replace(earning.rated(order, holder, before, context, programme), order_id=name, spent=0)
     change = rating.points - (0 if before is None else before.points)
     if change:
-        if before is None:
+        if found is None:
             holder = desk.put_member(earning.used(holder, rating, programme))
-        holder, rating = _booked(holder, rating, change, event, desk, programme)
+        holder, rating = _booked(holder, rating, change, event, desk, programme, note)
     desk.put_rating(rating)
     holder = _no_longer_awaited(holder, rating, event, desk, programme)
     if change:
@@ -135,8 +143,14 @@ def judge_tier(member: Member, desk: Desk, programme: Programme) -> Member:
     return schedule.review(desk, after, now, programme, max(level, now.level))
 
 
-def _booked(
-    member: Member, rating: Rating, change: int, event: Event[OrderFact], desk: Desk, programme: Programme
+def _booked(  # noqa: PLR0913, PLR0917 - a rating, what changes by it, and where
+    member: Member,
+    rating: Rating,
+    change: int,
+    event: Event[OrderFact],
+    desk: Desk,
+    programme: Programme,
+    note: Note | None = None,
 ) -> tuple[Member, Rating]:
     """Post the difference to the order's own lot, or take it back."""
     own = desk.lots.get((event.account, earning.lot_id(rating.order_id)))
@@ -146,7 +160,7 @@ def _booked(
     else:
         lot = own or earning.lot_of(member, event.fact.order, rating, programme, desk.now)
         forgiven = min(rating.written_off, change)
-        done = ledger.earn(member, lot, change, _cause(event, desk, "earn"), forgiven=forgiven)
+        done = ledger.earn(member, lot, change, replace(_cause(event, desk, "earn"), note=note), forgiven=forgiven)
     after = replace(desk.book(done), earned=member.earned + change)
     after = schedule.sooner(desk, desk.put_member(after), done.lots, programme)
     return after, replace(rating, written_off=rating.written_off - done.on(WRITTEN_OFF))

@@ -278,7 +278,9 @@ def _about_hook(item: Work) -> TypeGuard[Command]:
 
 
 def _orders(work: Sequence[Work]) -> set[Key]:
-    return {(item.account, item.fact.order.id) for item in _order_facts(work)}
+    """The orders of a batch, and those that calls have credited."""
+    named = {name for name in _about(work) if name[1].startswith("ord_")}
+    return named | {(item.account, item.fact.order.id) for item in _order_facts(work)}
 
 
 def _awaited(work: Sequence[Work]) -> set[Key]:
