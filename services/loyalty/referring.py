@@ -10,6 +10,7 @@ from services.loyalty.rules import Cap
 Points = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 Days = Annotated[int, msgspec.Meta(ge=0, le=3_650)]
 Score = Annotated[int, msgspec.Meta(ge=0, le=1_000)]
+RewardId = Annotated[str, msgspec.Meta(pattern=r"^(rwd_[A-Za-z0-9_-]{1,80})?$")]
 Reason = Literal[
     "same_email",
     "similar_email",
@@ -35,14 +36,17 @@ WEIGHTS: dict[Reason, int] = {
 
 
 class FriendReward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Points for both sides when a friend signs up, orders first, or orders at all.
+    """Points for both sides when a friend signs up, orders first, or orders at all, and vouchers of the catalogue.
 
-    An order counts while `least` (minor units) of its goods is kept; `cap` limits what a referrer gets by it.
+    An order counts while `least` (minor units) of its goods is kept; `cap` limits the points that a referrer gets.
+    `referrer_reward` and `friend_reward` are ids of rewards whose codes are made, not of a pool.
     """
 
     when: Literal["signup", "first_order", "every_order"]
     referrer: Points = 0
     friend: Points = 0
+    referrer_reward: RewardId = ""
+    friend_reward: RewardId = ""
     least: Annotated[int, msgspec.Meta(ge=1, le=10**12)] = 1
     cap: Cap | None = None
 

@@ -1,6 +1,6 @@
 """Rewards: the shop's catalogue, members who claim and give back, codes that are used."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from shared.errors import Refused, not_found
 from shared.events import Event
 from shared.events.ingest import OrderFact
-from shared.events.loyalty import RewardClaimed, RewardLow, RewardReturned
+from shared.events.loyalty import RewardClaimed, RewardReturned
 from shared.workset import Command
 
 
@@ -64,7 +64,7 @@ def _restocked(command: Command, desk: Desk, name: str, change: int) -> Stock:
         raise Refused("below_zero", f"{held.remaining} are left", pointer="/change")
     after = replace(held, remaining=held.remaining + change)
     desk.stock[command.account, name] = after
-    _watch(name, _reward(command, desk, name), held.remaining, after.remaining, desk)
+    vouchers.watch(name, _reward(command, desk, name), held.remaining, after.remaining, desk)
     return after
 
 
@@ -89,24 +89,26 @@ def claim(command: Command, desk: Desk, name: str, wallet: str = "") -> Claimed:
         raise not_found("reward", name)
     if reward.tiers and member.tier not in reward.tiers:
         raise Refused("other_tier", f"only for {', '.join(sorted(reward.tiers))}", status=403)
-    taken = [v for v in desk.vouchers.values() if v.customer == member.customer and v.reward == name]
+    mine = [v for v in desk.vouchers.values() if v.customer == member.customer and v.reward == name]
+    taken = [voucher for voucher in mine if voucher.redemption]
     if reward.per_member is not None and sum(v.status != "returned" for v in taken) >= reward.per_member:
         raise Refused("limit_reached", f"{reward.per_member} for each member", status=409)
     wallet = wallet or reward.paid_from
     price = reward.price_for(member.tier, wallet)
     if price is None:
         raise Refused("no_such_price", f"{name} has no price in {wallet}", pointer="/wallet")
-    _take_one(command, desk, name, reward)
+    if not vouchers.take_one(command.account, name, reward, desk):
+        raise Refused("out_of_stock", f"no {reward.name} is left", status=409)
     spent = redemptions.redeem(command, desk, price, wallet=wallet)
-    until = None if reward.valid_days is None else desk.now + timedelta(days=reward.valid_days)
-    issued = _issue(command, desk, name, reward, spent.id, until)
+    owner = (command.account, command.customer)
+    issued = vouchers.issue(owner, voucher_id(spent.id), name, reward, spent.id, desk)
     fact = RewardClaimed(
         reward=name,
         voucher=issued.id,
         kind=reward.kind,
         points=spent.points,
         balance=spent.balance,
-        expires_at=until,
+        expires_at=issued.expires_at,
         wallet=wallet,
     )
     desk.emit(fact)
@@ -114,14 +116,15 @@ def claim(command: Command, desk: Desk, name: str, wallet: str = "") -> Claimed:
 
 
 def give_back(command: Command, desk: Desk, name: str) -> Claimed:
-    """Return an unused voucher for its points; raises Refused 404, 409 `voucher_used`, `_returned` or `_expired`."""
+    """Return an unused voucher for its points.
+
+    Raises Refused 404, 409 `voucher_used`, `_returned` or `_expired`, or `not_paid_for` for one that was given.
+    """
     voucher = vouchers.named(command, desk, name)
+    if not voucher.redemption:
+        raise Refused("not_paid_for", f"{voucher.id} was given, and cost no points", status=409)
     undone = redemptions.reverse(command, desk, voucher.redemption)
-    returned = replace(voucher, status="returned")
-    desk.vouchers[command.account, voucher.id] = returned
-    held, row = desk.stock.get((command.account, voucher.reward)), desk.rewards.get((command.account, voucher.reward))
-    if held is not None and row is not None and row.body.codes == "generated":
-        desk.stock[command.account, voucher.reward] = replace(held, remaining=held.remaining + 1)
+    returned = vouchers.put_back(voucher, desk.rewards[command.account, voucher.reward].body, desk)
     points, balance, wallet = undone.points, undone.balance, undone.wallet
     desk.emit(RewardReturned(reward=voucher.reward, voucher=voucher.id, points=points, balance=balance, wallet=wallet))
     return replace(_told(returned, points, balance), wallet=wallet)
@@ -153,36 +156,6 @@ def _reward(command: Command, desk: Desk, name: str) -> Reward:
     if row is None:
         raise not_found("reward", name)
     return row.body
-
-
-def _take_one(command: Command, desk: Desk, name: str, reward: Reward) -> None:
-    held = desk.stock.get((command.account, name))
-    if held is None:
-        return
-    if held.remaining < 1:
-        raise Refused("out_of_stock", f"no {reward.name} is left", status=409)
-    desk.stock[command.account, name] = replace(held, remaining=held.remaining - 1)
-    _watch(name, reward, held.remaining, held.remaining - 1, desk)
-
-
-def _watch(name: str, reward: Reward, before: int, left: int, desk: Desk) -> None:
-    """Tell the shop, once each time, that what is left has come down to the reward's threshold."""
-    if left <= reward.alert_at < before:
-        desk.emit(RewardLow(reward=name, remaining=left), customer="")
-
-
-def _issue(command: Command, desk: Desk, name: str, reward: Reward, redemption: str, until: datetime | None) -> Voucher:
-    made = voucher_id(redemption)
-    free = desk.free_codes.get((command.account, name))
-    code = free.code if free is not None else catalogue.new_code(reward.pattern)
-    voucher = Voucher(command.account, made, command.customer, name, code, redemption, "issued", "", desk.now, until)
-    row = Code(command.account, catalogue.key_of(code), code, name, made)
-    if free is None:
-        desk.new_codes.append(row)
-    else:
-        desk.codes[command.account, row.key] = row
-    desk.vouchers[command.account, made] = voucher
-    return voucher
 
 
 def _told(voucher: Voucher, points: int, balance: int) -> Claimed:

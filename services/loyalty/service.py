@@ -8,10 +8,11 @@ from services.loyalty.desk import FOLLOW_TIMER, MATURE_TIMER, SPREAD_TIMER
 from services.loyalty.holds import release_overdue
 from services.loyalty.hooks import HEARD, note_call
 from services.loyalty.orders import take_order
+from services.loyalty.referrals.gifts import reward_side
 from services.loyalty.referrals.handlers import note_profile, note_touch
 from services.loyalty.referrals.joining import forget_member, merge_members
 from services.loyalty.referrals.loading import load
-from services.loyalty.referrals.rewards import TOLD, pay_side
+from services.loyalty.referrals.rewards import TOLD
 from services.loyalty.upkeep import (
     announce_expiry,
     expire_lots,
@@ -49,7 +50,7 @@ loyalty = Service(
         **dict.fromkeys(PAID_FOR, reward_fact),
         ingest.ProfileUpdated: note_profile,
         ingest.ReferralClicked: note_touch,
-        **dict.fromkeys(TOLD, pay_side),
+        **dict.fromkeys(TOLD, reward_side),
         **dict.fromkeys(HEARD, note_call),
     },
     timers={

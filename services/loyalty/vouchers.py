@@ -1,16 +1,63 @@
-"""What becomes of a voucher at a checkout: held while it is open, used when it is paid, let go when it is left."""
+"""The life of a voucher: issued with a code, held while a checkout is open, used when it is paid, or taken back."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from services.loyalty import catalogue
-from services.loyalty.desk import Desk
-from services.loyalty.reward_records import Voucher
+from services.loyalty.catalogue import Reward
+from services.loyalty.desk import Desk, Key
+from services.loyalty.reward_records import Code, Voucher
 from shared.errors import Refused, not_found
-from shared.events.loyalty import RewardUsed
+from shared.events.loyalty import RewardLow, RewardUsed
 from shared.workset import Command
+
+
+def issue(
+    owner: Key, made: str, name: str, reward: Reward, redemption: str, desk: Desk
+) -> Voucher:
+    """Make a voucher with a code, of the pool where the reward has one; `redemption` is '' for one that is given."""
+    account, customer = owner
+    until = None if reward.valid_days is None else desk.now + timedelta(days=reward.valid_days)
+    free = desk.free_codes.get((account, name))
+    code = free.code if free is not None else catalogue.new_code(reward.pattern)
+    voucher = Voucher(account, made, customer, name, code, redemption, "issued", "", desk.now, until)
+    row = Code(account, catalogue.key_of(code), code, name, made)
+    if free is None:
+        desk.new_codes.append(row)
+    else:
+        desk.codes[account, row.key] = row
+    desk.vouchers[account, made] = voucher
+    return voucher
+
+
+def put_back(voucher: Voucher, reward: Reward, desk: Desk) -> Voucher:
+    """Take an unused voucher back; there is one more of a limited reward then, unless its codes were the pool's."""
+    returned = replace(voucher, status="returned")
+    desk.vouchers[voucher.account, voucher.id] = returned
+    held = desk.stock.get((voucher.account, voucher.reward))
+    if held is not None and reward.codes == "generated":
+        desk.stock[voucher.account, voucher.reward] = replace(held, remaining=held.remaining + 1)
+    return returned
+
+
+def take_one(account: str, name: str, reward: Reward, desk: Desk) -> bool:
+    """Take one of a limited reward; False when none is left."""
+    held = desk.stock.get((account, name))
+    if held is None:
+        return True
+    if held.remaining < 1:
+        return False
+    desk.stock[account, name] = replace(held, remaining=held.remaining - 1)
+    watch(name, reward, held.remaining, held.remaining - 1, desk)
+    return True
+
+
+def watch(name: str, reward: Reward, before: int, left: int, desk: Desk) -> None:
+    """Tell the shop, once each time, that what is left has come down to the reward's threshold."""
+    if left <= reward.alert_at < before:
+        desk.emit(RewardLow(reward=name, remaining=left), customer="")
 
 
 def usable(voucher: Voucher, now: datetime) -> Voucher:

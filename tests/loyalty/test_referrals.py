@@ -11,12 +11,12 @@ from services.loyalty.referral_records import Known, Party, Touch
 from services.loyalty.referrals import attribution, invitations, judgement, prints, review
 from services.loyalty.referrals.judgement import Ties
 from services.loyalty.referring import WEIGHTS, FriendReward, Milestone, Referrals
-from services.loyalty.rules import Cap
+from services.loyalty.rules import Cap, FirstOrder
 from shared.errors import Refused
 from shared.events.ingest import CustomerErased, OrderStatus, ProfileUpdated
 from shared.events.loyalty import FriendInvited, PointsEarned, PointsReversed, ReferralRejected
 from tests.loyalty.friends import FIRST, Circle, terms, with_friends
-from tests.loyalty.shop import DAY, START, STATES, a_life, line, order
+from tests.loyalty.shop import DAY, START, STATES, a_life, line, order, programme
 
 NOBODY = Known()
 
@@ -45,6 +45,17 @@ def test_a_friends_first_order_pays_both_sides_when_the_return_window_ends() -> 
     told = {(fact.rule, fact.points) for fact in shop.facts(PointsEarned)}
     assert told == {("referral:first_order", 500), ("referral_welcome:first_order", 300)}
     assert {(award.version, award.points) for award in shop.desk.awards.values()} == {(1, 500), (1, 300)}
+
+
+def test_a_first_order_that_was_given_back_whole_was_the_first_all_the_same() -> None:
+    rules = (FirstOrder(award=7),)
+    shop = Circle(programme(rules=rules, referrals=terms(FIRST, own_codes=True), pending_days=0))
+    brought(shop, "bea")
+    shop.buys(order("bea", line(5_000, refunded=5_000), revision=2, status=OrderStatus.REFUNDED))
+    assert (points(shop, "ana"), points(shop, "bea")) == ((0, 0), (0, 0))
+    shop.buys(order("again", line(5_000), paid=shop.now))
+    assert (points(shop, "ana"), points(shop, "bea")) == ((0, 0), (0, 0))
+    assert [step.number for step in shop.referral().body.steps] == [1, 2]
 
 
 def test_whatever_the_friend_gives_back_takes_both_rewards_back_before_and_after_the_window() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
@@ -10,9 +11,10 @@ from services.loyalty.catalogue import key_of
 from services.loyalty.desk import Desk, Key
 from services.loyalty.records import Award, Entry, Lot
 from services.loyalty.referral_records import Invitation, Party, Referral, ReferralCode
-from services.loyalty.referrals import rewards
+from services.loyalty.referrals import gifts, rewards
 from services.loyalty.referrals.cases import standing
 from services.loyalty.referrals.judgement import ids_of
+from services.loyalty.reward_records import RewardRow, Stock, Voucher
 from shared.db import Query, Tx
 from shared.events import Event
 from shared.events.ingest import CustomerErased, CustomerMerged, OrderFact, ProfileUpdated, ReferralClicked
@@ -47,6 +49,7 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
         await _load_codes(tx, desk, concerned)
         await _load_referrers(tx, desk)
         await _load_awards(tx, desk, [item for item in concerned if _pays(item)])
+        await _load_gifts(tx, desk, [item for item in concerned if isinstance(item, Event)])
         await _load_invitations(tx, desk, concerned)
     return desk
 
@@ -141,6 +144,23 @@ async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     open_ones = [(*owner, True) for owner in customers(work)]
     for lot in await tx.fetch_by_keys(tables.lot, open_ones, Lot, by=("account", "customer", "open")):
         desk.loaded_lot(lot)
+
+
+async def _load_gifts(tx: Tx, desk: Desk, events: Sequence[Event[Any]]) -> None:
+    """The vouchers that steps may give or withdraw, their rewards, and the stock of these, locked."""
+    steps = [(event, gifts.programme_of(event, desk)) for event in events if isinstance(event.fact, ReferralFact)]
+    found = [(event.account, gift) for event, programme in steps for gift in gifts.gifts_of(event, programme)]
+    if not found:
+        return
+    rewards_of = {(account, gift.reward) for account, gift in found}
+    for voucher in await tx.fetch_by_keys(
+        tables.voucher, {(a, gift.voucher) for a, gift in found}, Voucher, lock="wait"
+    ):
+        desk.vouchers.loaded((voucher.account, voucher.id), voucher)
+    for row in await tx.fetch_by_keys(tables.reward, rewards_of, RewardRow):
+        desk.rewards.loaded((row.account, row.id), row)
+    for stock in await tx.fetch_by_keys(tables.stock, rewards_of, Stock, lock="wait"):
+        desk.stock.loaded((stock.account, stock.reward), stock)
 
 
 def _wanted(award: Award, wanted: set[Key]) -> bool:
