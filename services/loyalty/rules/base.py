@@ -27,27 +27,22 @@ class LineFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     without_products: frozenset[str] = frozenset()
     without_categories: frozenset[str] = frozenset()
 
-    def match(self, line: Line) -> bool:
-        """Whether the line counts."""
-        if line.kind not in self.kinds:
-            return False
-        if (self.without_products or self.without_categories) and self._excluded(line):
-            return False
-        return not (self.products or self.categories) or self._included(line)
-
-    def of(self, order: Order) -> Order:
-        """The order with only the lines that count."""
-        return msgspec.structs.replace(order, lines=tuple(line for line in order.lines if self.match(line)))
-
-    def _excluded(self, line: Line) -> bool:
-        return _names(line, self.without_products) or not self.without_categories.isdisjoint(line.categories)
-
-    def _included(self, line: Line) -> bool:
-        return _names(line, self.products) or not self.categories.isdisjoint(line.categories)
+    def of(self, order: Order) -> tuple[Line, ...]:
+        """The lines of an order that count."""
+        kinds = self.kinds
+        lines = [line for line in order.lines if line.kind in kinds]
+        if self.without_products or self.without_categories:
+            lines = [line for line in lines if not _named(line, self.without_products, self.without_categories)]
+        if self.products or self.categories:
+            lines = [line for line in lines if _named(line, self.products, self.categories)]
+        return tuple(lines)
 
 
-def _names(line: Line, products: frozenset[str]) -> bool:
-    return line.product in products or line.variant in products or line.sku in products
+def _named(line: Line, products: frozenset[str], categories: frozenset[str]) -> bool:
+    """Whether a line is of one of these products or categories."""
+    if products and (line.product in products or line.variant in products or line.sku in products):
+        return True
+    return not categories.isdisjoint(line.categories)
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

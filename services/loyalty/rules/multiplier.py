@@ -25,4 +25,4 @@ class Multiplier(OrderRule, frozen=True, kw_only=True, tag="multiplier"):
 
     def why_nothing(self, order: Order) -> str:
         """No line matches, or nothing basic was earned on them."""
-        return "nothing_to_multiply" if any(self.lines.match(line) for line in order.lines) else "nothing_matches"
+        return "nothing_to_multiply" if self.lines.of(order) else "nothing_matches"

@@ -29,11 +29,11 @@ class Spend(OrderRule, frozen=True, kw_only=True, tag="spend"):
     def points(self, order: Order, context: Context, base: Base) -> int:
         """Full steps of what was kept, times the award."""
         del base
-        match = self.lines.match
+        lines = self.lines.of(order)
         if self.tax or self.before_discount:
-            amounts = [self._amount(line) for line in order.lines if match(line)]
+            amounts = [self._amount(line) for line in lines]
         else:
-            amounts = [line.net - line.refunded for line in order.lines if match(line)]
+            amounts = [line.net - line.refunded for line in lines]
         if not self.points_paid and order.tenders:
             amounts = _cash_share(amounts, order)
         step = self.per * context.denominator
@@ -43,7 +43,7 @@ class Spend(OrderRule, frozen=True, kw_only=True, tag="spend"):
 
     def why_nothing(self, order: Order) -> str:
         """No line matches, or what was kept of them is less than one step."""
-        return "below_one_step" if any(self.lines.match(line) for line in order.lines) else "nothing_matches"
+        return "below_one_step" if self.lines.of(order) else "nothing_matches"
 
     def _amount(self, line: Line) -> int:
         """What of a line was kept: its net, with tax or before discount in the same share that was kept of the net."""

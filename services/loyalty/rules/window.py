@@ -26,8 +26,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def holds(self, zone: str, moment: datetime) -> bool:
         """Whether a moment lies in the window, by the clocks of an IANA zone."""
-        local = moment.astimezone(_zone(zone))
-        day, hour = local.date(), local.hour
+        day, hour = _local(zone, moment)
         if self.hour <= self.to_hour:
             return self.hour <= hour < self.to_hour and self._on(day)
         if hour < self.to_hour:
@@ -40,6 +39,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return not self.weekdays or WEEKDAYS[day.weekday()] in self.weekdays
 
 
-@lru_cache
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+@lru_cache(maxsize=1024)
+def _local(zone: str, moment: datetime) -> tuple[date, int]:
+    """Local day and hour; the windows of one programme ask for the same moment."""
+    local = moment.astimezone(ZoneInfo(zone))
+    return local.date(), local.hour
