@@ -18,7 +18,7 @@ from shared.observe import METRICS
 from shared.parking import Parking
 from shared.service import Service
 from shared.tables import AliasRow, KernelTables
-from shared.workset import Command, Due, Work, WorkSet, customers
+from shared.workset import Command, Due, Work, WorkSet, customers, told
 
 log = structlog.get_logger()
 Act = Callable[[Command, Any], Any]
@@ -140,7 +140,7 @@ class Judge:
             else:
                 desk.keep()
                 self.parking.went_well(item)
-                if isinstance(item, Event) and isinstance(item.fact, CustomerErased):
+                if told(item) is CustomerErased:
                     desk.counts.update(self.parking.drop(item.account, item.customer))
 
     def _park(self, item: Work, error: Exception, desk: WorkSet) -> None:
@@ -154,8 +154,9 @@ class Judge:
         if _unreadable(item):
             raise UnreadableFact(item.fact.reason)
         if isinstance(item, Event):
-            self._reactions[item.fact.type](item, desk)
-            desk.count(f"effected:{item.fact.topic}:{item.fact.type}")
+            fact = item.fact
+            self._reactions[fact.type](item, desk)
+            desk.count(f"effected:{fact.topic}:{fact.type}")
         elif isinstance(item, Due):
             self.service.timers[item.kind](item, desk)
             desk.count("timers_fired")
@@ -182,7 +183,7 @@ class Judge:
 
     async def _empty_queues(self, tx: Tx, work: Sequence[Work]) -> None:
         """What is parked of an erased customer goes with it, counted as erased."""
-        erased = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerErased)]
+        erased = [item for item in work if told(item) is CustomerErased]
         gone = {(item.account, item.customer) for item in erased}
         if gone:
             await carrying.count(tx, self.kernel, self.writer, await self.parking.empty(tx, gone))
@@ -229,16 +230,16 @@ async def survivors(tx: Tx, kernel: KernelTables, names: Iterable[tuple[str, str
 
 
 def _unreadable(item: Work) -> TypeGuard[Event[Any]]:
-    return isinstance(item, Event) and isinstance(item.fact, Unreadable)
+    return told(item) is Unreadable
 
 
 def _naming(item: Work) -> bool:
     """Whether an item only names somebody, so that none of the service's own rows are needed for it."""
-    return isinstance(item, Event) and isinstance(item.fact, CustomerNamed)
+    return told(item) is CustomerNamed
 
 
 def _merges(work: Sequence[Work]) -> list[Event[CustomerMerged]]:
-    return [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
+    return [cast(Event[CustomerMerged], item) for item in work if told(item) is CustomerMerged]
 
 
 def _end(chain: dict[tuple[str, str], str], key: tuple[str, str]) -> str:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import msgspec
@@ -96,11 +96,19 @@ def _named(work: Cause) -> str:
     return f"judge {getattr(work, 'kind', 'command')}"
 
 
+def told(work: Work) -> type[Any] | None:
+    """The very type of fact that a piece of work tells; None for a timer or a call.
+
+    To ask it of a whole batch costs a fifth of `isinstance`, which goes through the classes' abstract base.
+    """
+    return type(work.fact) if type(work) is Event else None
+
+
 def touched(work: Work) -> tuple[str, ...]:
     """The customers whose state a piece of work may read or change."""
-    if isinstance(work, Event) and isinstance(work.fact, CustomerMerged):
-        return (work.customer, work.fact.loser)
-    if isinstance(work, Command) and work.other:
+    if told(work) is CustomerMerged:
+        return (work.customer, cast(Event[CustomerMerged], work).fact.loser)
+    if type(work) is Command and work.other:
         return (work.customer, work.other)
     return (work.customer,)
 
@@ -170,7 +178,7 @@ class WorkSet(ABC):
                 part.keep()
         for name, number in self._counted:
             self.counts[name] += number
-        self._counted = []
+        self._counted.clear()
         self._ends(well=True)
 
     def discard(self) -> None:

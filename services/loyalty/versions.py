@@ -28,7 +28,8 @@ class Versions(NamedTuple):
 
     def numbered(self, version: int) -> Programme:
         """The version with this number."""
-        return next(body for body in reversed(self.bodies) if body.version == version)
+        newest = self.bodies[-1]
+        return newest if newest.version == version else next(b for b in reversed(self.bodies) if b.version == version)
 
     @property
     def wallets(self) -> set[str]:
@@ -42,6 +43,8 @@ class Versions(NamedTuple):
 
     def at(self, moment: datetime) -> Programme:
         """The newest version in force at a moment, or the first one."""
+        if self.effective[-1] <= moment:
+            return self.bodies[-1]
         chosen = self.bodies[0]
         for body, since in zip(self.bodies, self.effective, strict=True):
             if since <= moment:

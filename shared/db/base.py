@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from sqlalchemy import Executable, Table
@@ -39,8 +39,10 @@ def compiled(statement: Query | Executable, dialect: Dialect) -> CompiledQuery:
 
 
 def as_tuples(rows: Sequence[Row]) -> list[Sequence[Any]]:
-    """Rows as tuples in column order."""
-    return [msgspec.structs.astuple(row) if isinstance(row, msgspec.Struct) else row for row in rows]
+    """Rows, all structs or all tuples, as tuples in column order."""
+    if not isinstance(rows[0], msgspec.Struct):
+        return cast(list[Sequence[Any]], list(rows))
+    return list(map(msgspec.structs.astuple, cast(Sequence[msgspec.Struct], rows)))
 
 
 class Reader(ABC):

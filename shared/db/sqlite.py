@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from shared.db.base import Database, Key, Query, Reader, Tx, compiled
 from shared.db.statements import SQLITE, convert_rows, primary_key, sql_of
 from shared.db.thread import Thread
 from shared.errors import Unavailable
+
+AT_ONCE = 32  # keys that one statement looks up
 
 
 class _Turns:
@@ -69,19 +72,21 @@ class _SqliteReader(Reader):
         return await self._thread.run(lambda con: con.execute(text, values).fetchall())
 
     async def _lock_keys(self, table: Table, keys: list[Key], lock: str) -> Sequence[Sequence[Any]]:
-        sql = sql_of(table, SQLITE)
-        by = primary_key(table)
-        text, into = sql.fetch(by, "", keys_only=True), sql.key_into(by)
-
-        return await self._thread.run(lambda con: _found(con, text, convert_rows(keys, into)))
+        return await self._looked_up(table, primary_key(table), keys, keys_only=True)
 
     async def _fetch_keys(
         self, table: Table, by: tuple[str, ...], keys: list[Key], lock: str
     ) -> Sequence[Sequence[Any]]:
-        sql = sql_of(table, SQLITE)
-        text, into = sql.fetch(by, ""), sql.key_into(by)
+        return await self._looked_up(table, by, keys, keys_only=False)
 
-        return await self._thread.run(lambda con: _found(con, text, convert_rows(keys, into)))
+    async def _looked_up(
+        self, table: Table, by: tuple[str, ...], keys: list[Key], *, keys_only: bool
+    ) -> Sequence[Sequence[Any]]:
+        sql = sql_of(table, SQLITE)
+        at_once, into = 1 if len(keys) == 1 else AT_ONCE, sql.key_into(by)
+        text = sql.fetch(by, "", keys_only=keys_only, at_once=at_once)
+
+        return await self._thread.run(lambda con: _found(con, text, _bundled(convert_rows(keys, into), at_once)))
 
     async def _fetch_first(
         self, table: Table, by: tuple[str, ...], keys: list[Key], order: tuple[str, ...], most: int
@@ -222,6 +227,13 @@ class Sqlite(Database):
                 raise
         finally:
             self._turns.give()
+
+
+def _bundled(keys: Sequence[Sequence[Any]], at_once: int) -> list[list[Any]]:
+    """So many keys as the values of one statement; the last ones are filled up with NULL, which finds nothing."""
+    bundles = [list(chain.from_iterable(keys[at : at + at_once])) for at in range(0, len(keys), at_once)]
+    bundles[-1] += [None] * (at_once * len(keys[0]) - len(bundles[-1]))
+    return bundles
 
 
 def _found(con: sqlite3.Connection, text: str, keys: Sequence[Sequence[Any]]) -> list[Any]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import repeat
+from operator import is_
 from typing import Any, cast
 
-from sqlalchemy import Column, Executable, Float, Table
+from sqlalchemy import Boolean, Column, Executable, Float, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -20,8 +22,9 @@ SQLITE: Dialect = sqlite.dialect(paramstyle="qmark")
 
 
 def to_driver(columns: Sequence[Column[Any]], dialect: Dialect) -> Converters:
-    """Converters for values on their way in, by position, only where one is needed."""
-    found = ((at, column.type.dialect_impl(dialect).bind_processor(dialect)) for at, column in enumerate(columns))
+    """Converters for values on their way in, by position, only where one is needed: both drivers take booleans."""
+    given = [(at, column.type) for at, column in enumerate(columns) if not isinstance(column.type, Boolean)]
+    found = ((at, kind.dialect_impl(dialect).bind_processor(dialect)) for at, kind in given)
     return tuple((at, convert) for at, convert in found if convert)
 
 
@@ -43,9 +46,13 @@ def written(table: Table) -> list[Column[Any]]:
 
 
 def convert_columns(columns: list[Sequence[Any]], converters: Converters) -> list[Sequence[Any]]:
-    """Apply converters to whole columns."""
+    """Apply converters to whole columns; the very same object all the way down is converted once."""
     for at, convert in converters:
-        columns[at] = [None if value is None else convert(value) for value in columns[at]]
+        values = columns[at]
+        if len(values) > 1 and values[0] is values[-1] and all(map(is_, values, repeat(values[0]))):
+            columns[at] = [None if values[0] is None else convert(values[0])] * len(values)
+        else:
+            columns[at] = [None if value is None else convert(value) for value in values]
     return columns
 
 
@@ -174,13 +181,20 @@ class TableSql:
         return " AND ".join(f"{name} = ?" for name in by)
 
     @cache  # noqa: B019
-    def fetch(self, by: tuple[str, ...], lock: str, *, keys_only: bool = False) -> str:
-        """Read all rows whose `by` columns match, or only their primary keys; `lock` is '', 'wait' or 'skip'."""
+    def fetch(self, by: tuple[str, ...], lock: str, *, keys_only: bool = False, at_once: int = 1) -> str:
+        """Read all rows whose `by` columns match, or only their primary keys; `lock` is '', 'wait' or 'skip'.
+
+        SQLite looks up so many keys `at_once`; its CROSS JOIN is one that the planner never turns round.
+        """
         read = self.table.primary_key.columns if keys_only else self.table.columns
         names = ", ".join(f"{self.name}.{column.name}" for column in read)
         on = self._on(by)
-        if not self.is_postgres:
+        if not self.is_postgres and at_once == 1:
             return f"SELECT {names} FROM {self.name} WHERE {on}"  # noqa: S608
+        if not self.is_postgres:
+            rows = ", ".join([f"({', '.join('?' for _ in by)})"] * at_once)
+            alike = " AND ".join(f"{self.name}.{name} = given.column{at}" for at, name in enumerate(by, 1))
+            return f"SELECT {names} FROM (VALUES {rows}) AS given CROSS JOIN {self.name} ON {alike}"  # noqa: S608
         order = ", ".join(f"{self.name}.{name}" for name in primary_key(self.table))
         tail = {"": "", "wait": " FOR UPDATE OF {}", "skip": " FOR UPDATE OF {} SKIP LOCKED"}[lock].format(self.name)
         return f"SELECT {names} FROM {self.name} JOIN {self._rows(by)} ON {on} ORDER BY {order}{tail}"  # noqa: S608

@@ -12,6 +12,7 @@ from shared.errors import Unavailable
 
 T = TypeVar("T")
 BUSY_SECONDS = 10.0
+LOG_PAGES = 4_000  # 16 MB: a page that many commits change is copied into the file once for all of them
 
 
 class Thread:
@@ -34,6 +35,7 @@ class Thread:
         con.execute("PRAGMA secure_delete=ON")  # what is erased is not to be found in the file either
         con.execute("PRAGMA foreign_keys=ON")
         con.execute("PRAGMA cache_size=-65536")
+        con.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
         if self._readonly:
             con.execute("PRAGMA query_only=ON")
         return con
