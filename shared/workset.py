@@ -165,6 +165,9 @@ class WorkSet(ABC):
             self._span = TRACING.opens(_named(work), work.trace)
             self.trace = self._span.trace
         self._ordinal = 0
+        if type(work) is Event:
+            self._recorded, self._lane, self._correlation = work.recorded, work.lane, work.correlation or work.id
+            return
         self._recorded = getattr(work, "recorded", self.now)
         self._lane = getattr(work, "lane", Lane.LIVE)
         self._correlation = getattr(work, "correlation", None) or work.id

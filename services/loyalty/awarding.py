@@ -34,9 +34,9 @@ def fact_rules(programme: Programme, fact: Fact) -> list[FactRule]:
     return sorted(found, key=lambda rule: -rule.priority)
 
 
-def date_rules(programme: Programme) -> list[DateRule]:
+def date_rules(programme: Programme) -> tuple[DateRule, ...]:
     """The rules about days that come every year."""
-    return [rule for rule in programme.rules if isinstance(rule, DateRule)]
+    return programme.dated
 
 
 def year_of(programme: Programme, moment: datetime) -> str:
@@ -55,10 +55,10 @@ def next_day(rule: DateRule, member: Member, programme: Programme, today: int) -
 def keys(item: Work, versions: Versions, now: datetime) -> Iterator[tuple[str, str]]:
     """The keys of the awards that a piece of work may bring."""
     programme = versions.at(now)
-    if isinstance(item, Event) and isinstance(item.fact, PAID_FOR):
+    if type(item) is Event and type(item.fact) in PAID_FOR:
         event: Event[Any] = item
         for rule in fact_rules(programme, event.fact):
             yield event.account, award_id(event.customer, rule.name, rule.key(event))
-    elif isinstance(item, Due) and item.kind == DATES_TIMER:
+    elif type(item) is Due and item.kind == DATES_TIMER:
         for dated in date_rules(programme):
             yield item.account, award_id(item.customer, dated.name, year_of(programme, item.due))

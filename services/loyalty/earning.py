@@ -13,7 +13,7 @@ from services.loyalty.stacking import Sum, stacked
 from shared.events import Lane
 from shared.events.ingest import Order, OrderStatus
 
-VOID = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED, OrderStatus.DISPUTED, OrderStatus.PAYMENT_PENDING})
+VOID = (OrderStatus.CANCELLED, OrderStatus.REFUNDED, OrderStatus.DISPUTED, OrderStatus.PAYMENT_PENDING)
 MOST = LARGEST // 1_000
 
 
@@ -79,10 +79,10 @@ def used(member: Member, rating: Rating, programme: Programme) -> Member:
         return member
     day = terms.local_day(programme.zone, rating.context.accrued_at)
     uses = member.uses if programme.cap is None else caps.used(member.uses, "", programme.cap, day, rating.points)
-    given = {part.rule: part.points for part in rating.parts or ()}
-    for rule in programme.rules:
-        if rule.cap is not None and given.get(rule.name):
-            uses = caps.used(uses, rule.name, rule.cap, day, given[rule.name])
+    capped = {rule.name: rule.cap for rule in programme.rules if rule.cap is not None}
+    for part in rating.parts or () if capped else ():
+        if part.points and part.rule in capped:
+            uses = caps.used(uses, part.rule, capped[part.rule], day, part.points)
     return member if uses is member.uses else replace(member, uses=uses)
 
 

@@ -135,7 +135,7 @@ def judge_tier(member: Member, desk: Desk, programme: Programme) -> Member:
     level = ladder.level_of(member.tier)
     now = standings.place(member, programme, terms.local_day(programme.zone, desk.now))
     tier = ladder.tiers[max(level, now.level)].name
-    after = desk.put_member(replace(member, tier=tier))
+    after = desk.put_member(member if tier == member.tier else replace(member, tier=tier))
     if now.level > level:
         desk.emit(
             TierUpgraded(program=programme.id, tier=tier, previous=member.tier), customer=member.customer, time=desk.now
@@ -163,7 +163,8 @@ def _booked(  # noqa: PLR0913, PLR0917 - a rating, what changes by it, and where
         done = ledger.earn(member, lot, change, replace(_cause(event, desk, "earn"), note=note), forgiven=forgiven)
     after = replace(desk.book(done), earned=member.earned + change)
     after = schedule.sooner(desk, desk.put_member(after), done.lots, programme)
-    return after, replace(rating, written_off=rating.written_off - done.on(WRITTEN_OFF))
+    lost = done.on(WRITTEN_OFF)
+    return after, replace(rating, written_off=rating.written_off - lost) if lost else rating
 
 
 def _beside_points(

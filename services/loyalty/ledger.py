@@ -70,7 +70,7 @@ class Change(NamedTuple):
 
     def on(self, side: Side) -> int:
         """Points that came to one side."""
-        return sum(entry.points for entry in self.entries if entry.side == side)
+        return sum([entry.points for entry in self.entries if entry.side == side])
 
 
 def earn(member: Member, lot: Lot, points: int, cause: Cause, *, forgiven: int = 0) -> Change:

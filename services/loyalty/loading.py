@@ -19,7 +19,7 @@ from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
 from services.loyalty.versions import versions_for
 from shared.db import Query, Tx
 from shared.events import Event
-from shared.events.ingest import ActivityReported, CustomerMerged, Order, OrderFact, OrderStatus
+from shared.events.ingest import ORDER_FACTS, ActivityReported, CustomerMerged, Order, OrderFact, OrderStatus
 from shared.events.loyalty import RewardClaimed, RewardLow, RewardReturned, RewardUsed
 from shared.tables import attach
 from shared.work import survivors
@@ -64,7 +64,7 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     await _load_awards(tx, desk, work)
     await _load_hooks(tx, desk, work)
     for item in work:
-        if isinstance(item, Due) and item.kind == SPREAD_TIMER:
+        if type(item) is Due and item.kind == SPREAD_TIMER:
             rows = await tx.fetch(ROLL, account=item.account, after=item.payload["after"])
             desk.rolls[item.account, item.name] = [row[0] for row in rows]
     desk.budgets_before = await budgets.load(tx, desk.versions)
@@ -98,7 +98,7 @@ def _in_wallets(desk: Desk, names: Iterable[Key]) -> set[Key]:
 
 async def _load_merging(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
     """All lots of customers who merge, and the ratings of the orders these came from."""
-    merges = [item for item in work if isinstance(item, Event) and isinstance(item.fact, CustomerMerged)]
+    merges = [item for item in work if type(item) is Event and type(item.fact) is CustomerMerged]
     merging = set(customers(merges))
     holders = _in_wallets(desk, merging)
     lots = await tx.fetch_by_keys(tables.lot, holders, Lot, by=("account", "customer"))
@@ -126,7 +126,7 @@ async def _load_members(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
 
 async def _load_hooks(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     """The webhooks of accounts of which something happened that they may want to hear, with what they are told of."""
-    heard = [item for item in work if isinstance(item, Event) and isinstance(item.fact, TOLD)]
+    heard = [item for item in work if type(item) is Event and type(item.fact) in TOLD]
     accounts = {(item.account,) for item in heard}
     for hook in await tx.fetch_by_keys(tables.hook, accounts, Hook, by=("account",)):
         desk.hooks.loaded((hook.account, hook.id), hook)
@@ -167,7 +167,7 @@ async def _load_lots(tx: Tx, desk: Desk, work: Sequence[Work], merging: set[Key]
         tables.lot, [(*owner, True) for owner in owners], Lot, by=("account", "customer", "open")
     ):
         desk.loaded_lot(lot)
-    if any(isinstance(item, Due) and item.kind == MATURE_TIMER for item in work):
+    if any(type(item) is Due and item.kind == MATURE_TIMER for item in work):
         waiting = {(lot.account, lot.source) for lot in desk.lots.values() if lot.awaits}
         for rating in await tx.fetch_by_keys(tables.rating, waiting, Rating, lock="wait"):
             desk.loaded_rating(rating)
@@ -194,7 +194,7 @@ async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     """What was paid already of what these facts and days may bring: nothing is asked where no rule pays for them."""
     known = [(item, desk.versions[item.account]) for item in work if item.account in desk.versions]
     wanted = {key for item, of in known for key in awarding.keys(item, of, tx.now)}
-    wanted |= {(item.account, item.about) for item in work if isinstance(item, Command) and item.about[:4] == "awd_"}
+    wanted |= {(item.account, item.about) for item in work if type(item) is Command and item.about[:4] == "awd_"}
     for award in await tx.fetch_by_keys(tables.award, wanted, Award):
         desk.awards.loaded((award.account, award.id), award)
 
@@ -216,7 +216,7 @@ async def _load_rewards(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
 
 async def _load_catalogue(tx: Tx, desk: Desk, work: Sequence[Work], given: set[Key]) -> None:
     """Rewards that calls are about, their stock locked, the caller's own vouchers, and one free code of each pool."""
-    calls = [item for item in work if isinstance(item, Command) and item.about.startswith("rwd_")]
+    calls = [item for item in work if type(item) is Command and item.about.startswith("rwd_")]
     wanted = given | {(call.account, call.about) for call in calls}
     for row in await tx.fetch_by_keys(tables.reward, wanted, RewardRow):
         desk.rewards.loaded((row.account, row.id), row)
@@ -235,7 +235,7 @@ async def _load_catalogue(tx: Tx, desk: Desk, work: Sequence[Work], given: set[K
 async def _load_redemptions(tx: Tx, desk: Desk, work: Sequence[Work], named: set[Key]) -> None:
     """The redemptions and holds that calls, timers and refunds are about, what each took, and the lots it left."""
     about = _about(work)
-    overdue = {(item.account, item.name) for item in work if isinstance(item, Due) and item.kind == HOLD_TIMER}
+    overdue = {(item.account, item.name) for item in work if type(item) is Due and item.kind == HOLD_TIMER}
     paid = {(item.account, order_ref(item)) for item in _order_facts(work) if _gives_back(item.fact.order)}
     taken: list[Redemption | Hold] = [
         *await tx.fetch_by_keys(tables.redemption, about | named, Redemption),
@@ -265,16 +265,16 @@ def _gives_back(order: Order) -> bool:
 
 
 def _order_facts(work: Sequence[Work]) -> list[Event[OrderFact]]:
-    return [item for item in work if isinstance(item, Event) and isinstance(item.fact, OrderFact)]
+    return [item for item in work if type(item) is Event and type(item.fact) in ORDER_FACTS]
 
 
 def _about(work: Sequence[Work]) -> set[Key]:
     """The ids of the things that calls name."""
-    return {(item.account, name) for item in work if isinstance(item, Command) for name in item.about.split()}
+    return {(item.account, name) for item in work if type(item) is Command for name in item.about.split()}
 
 
 def _about_hook(item: Work) -> TypeGuard[Command]:
-    return isinstance(item, Command) and item.about.startswith(HOOK)
+    return type(item) is Command and item.about.startswith(HOOK)
 
 
 def _orders(work: Sequence[Work]) -> set[Key]:
@@ -285,7 +285,7 @@ def _orders(work: Sequence[Work]) -> set[Key]:
 
 def _awaited(work: Sequence[Work]) -> set[Key]:
     """The lots of orders that activities are about: their points may have waited for these."""
-    told = [item for item in work if isinstance(item, Event) and isinstance(item.fact, ActivityReported)]
+    told = [item for item in work if type(item) is Event and type(item.fact) is ActivityReported]
     return {(item.account, lot_id(item.fact.reference)) for item in told if item.fact.reference.startswith("ord_")}
 
 
@@ -299,7 +299,7 @@ def _drawing(work: Sequence[Work]) -> dict[Key, int]:
     """Points that calls draw of members of whom nothing else is wanted."""
     points: dict[Key, int] = {}
     for item in work:
-        if isinstance(item, Command) and item.draws:
+        if type(item) is Command and item.draws:
             key = (item.account, item.customer)
             points[key] = points.get(key, 0) + item.draws
     return points

@@ -15,7 +15,7 @@ from services.loyalty.holders import MAIN
 from services.loyalty.memberships import Membership
 from services.loyalty.payment import Payment
 from services.loyalty.referring import Referrals
-from services.loyalty.rules import AnyRule, Cap, Word
+from services.loyalty.rules import AnyRule, Cap, DateRule, Word
 from services.loyalty.rules.spend import Spend
 from services.loyalty.tiers import Ladder, Tier
 
@@ -150,6 +150,11 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def _of_wallets(self) -> dict[str, "Programme"]:
         found = {wallet.name: _seen_by(self, wallet) for wallet in self.wallets}
         return found | {MAIN: replace(self, wallets=(), rules=_rules_of(self, MAIN))}
+
+    @cached_property
+    def dated(self) -> tuple[DateRule, ...]:
+        """The rules about days that come every year."""
+        return tuple(rule for rule in self.rules if isinstance(rule, DateRule))
 
     def expires_at(self, accrued_at: datetime, matures_at: datetime) -> datetime | None:
         """The first instant (UTC) at which points can no longer be spent; None for never."""

@@ -1,5 +1,7 @@
 """Where a member stands: by what she has earned, by a membership that is paid for, by the segments she is in."""
 
+from collections.abc import Sequence
+
 from services.loyalty import terms, tiers
 from services.loyalty.programmes import Programme
 from services.loyalty.records import Member
@@ -10,7 +12,7 @@ def place(member: Member, programme: Programme, today: int) -> Standing:
     """The member's level on a local day, and the day on which it falls if nothing more comes."""
     ladder = programme.ladder
     found = tiers.standing(member.moves, ladder, today, joined(member, programme))
-    floors = _floors(member, ladder, today)
+    floors = _floors(member, ladder, today) if member.passes or member.segments else ()
     return _raised(found, floors) if floors else found
 
 
@@ -32,7 +34,7 @@ def _floors(member: Member, ladder: Ladder, today: int) -> list[Standing]:
     return [*paid, *(Standing(level, None) for level in named)]
 
 
-def _raised(found: Standing, floors: list[Standing]) -> Standing:
+def _raised(found: Standing, floors: Sequence[Standing]) -> Standing:
     """The highest of these levels, for as long as anything holds it."""
     level = max(found.level, *(floor.level for floor in floors))
     until = [one.falls_on for one in (found, *floors) if one.level == level]

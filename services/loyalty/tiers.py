@@ -63,7 +63,10 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def level_of(self, name: str) -> int:
         """The place of a tier on the ladder; 0 for a name that is not on it."""
-        return next((n for n, tier in enumerate(self.tiers) if tier.name == name), 0)
+        for level, tier in enumerate(self.tiers):
+            if tier.name == name:
+                return level
+        return 0
 
     def earned(self, points: int) -> int:
         """The highest level that so much of what counts reaches."""

@@ -36,6 +36,11 @@ class Versions(NamedTuple):
         """The further wallets of all versions."""
         return {wallet.name for body in self.bodies for wallet in body.wallets}
 
+    @property
+    def refers(self) -> bool:
+        """Whether any version knows referrals."""
+        return any(body.referrals is not None for body in self.bodies)
+
     def find(self, program: str, version: int) -> Programme | None:
         """A version by number, the newest for 0; None when there is none of that programme."""
         wanted = [body for body in self.bodies if body.id == program and version in {0, body.version}]

@@ -56,7 +56,7 @@ def note_profile(event: Event[ProfileUpdated], desk: Desk) -> None:
 def follow_order(event: Event[OrderFact], desk: Desk) -> None:
     """Bring the referral by which an order's customer came to what of the order counts; a first order may open one."""
     rating = desk.ratings.get((event.account, event.fact.order.id))
-    if rating is None or rating.context is None or event.fact.order.test:
+    if rating is None or rating.context is None or event.fact.order.test or not desk.versions[event.account].refers:
         return
     _introduce(event.account, event.customer, desk, event.store)
     referral = _counting(event, rating, desk)

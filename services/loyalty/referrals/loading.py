@@ -42,7 +42,7 @@ CONCERNED = (ReferralClicked, ProfileUpdated, OrderFact, CustomerMerged, Custome
 async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     """All that judging a batch needs, referrals included."""
     desk = await loading.load(tx, work)
-    known = {account for account, of in desk.versions.items() if any(body.referrals for body in of.bodies)}
+    known = {account for account, of in desk.versions.items() if of.refers}
     concerned = [item for item in work if item.account in known and _concerned(item)]
     if concerned:
         await _load_referrals(tx, desk, concerned)
