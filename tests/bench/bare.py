@@ -1,12 +1,15 @@
 """The limit for a loyalty consumer: decode, inbox, lock, load, judge, store and nothing else, on each database.
 
-Three-line orders become a booking, a lot, two entries and one or two facts; two rules and a tier are judged.
+Three-line orders become a booking, a lot, two entries and one or two facts; two rules and a tier are judged, or the
+ten rules of `ten_rules.py`, written out by hand.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
@@ -15,6 +18,8 @@ from shared.bus.base import Record
 
 SPACE = UUID(int=7)
 RULES: tuple[tuple[str, int], ...] = (("", 100), ("shoes", 50))
+MADRID, EVERY_DAY = ZoneInfo("Europe/Madrid"), frozenset(range(7))
+TIMES = (100, 125, 150)
 TABLES = """
 CREATE TABLE inbox (fact {uid} PRIMARY KEY);
 CREATE TABLE member (account text, id text, available bigint, pending bigint, qualifying bigint, tier int,
@@ -43,6 +48,7 @@ class Order(msgspec.Struct):
     id: str
     revision: int
     lines: list[Line]
+    paid_at: datetime
 
 
 class Paid(msgspec.Struct):
@@ -75,19 +81,43 @@ _paid = msgspec.json.Decoder(Paid).decode
 _encode = msgspec.json.encode
 
 
-def _points(order: Order) -> int:
+Rule = Callable[[Order, Member], int]
+
+
+def two_rules(order: Order, _member: Member) -> int:
+    """A point for each 1.00, and more for shoes."""
     return sum(sum(line.net for line in order.lines if not c or c in line.categories) // per for c, per in RULES)
+
+
+def ten_rules(order: Order, member: Member) -> int:
+    """Five rules on money spent, four that multiply what these bring, one for the first order; then the tier."""
+    today = order.paid_at.astimezone(MADRID).weekday() in EVERY_DAY
+    shoes, hats = ([line for line in order.lines if kind in line.categories] for kind in ("shoes", "hats"))
+    whole = _spent(order.lines, today=today)
+    double = _spent(shoes, today=today) or _spent(hats, today=today) * 50 // 100  # one of a group, the dearer first
+    more = (whole * 10 // 100 if today else 0) + (whole * 5 // 100 if not member.tier else 0)
+    cut = max(0, sum(line.net for line in order.lines) // 300 - max(0, 10_000 - member.pending))
+    return (whole - cut + double + more) * TIMES[member.tier] // 100 + (0 if member.qualifying else 50)
+
+
+def _spent(lines: Sequence[Line], *, today: bool) -> int:
+    """For all, for shoes, for hats line by line, for dear things every day, and what a month's cap may cut."""
+    net = sum(line.net for line in lines)
+    shoes = sum(line.net for line in lines if "shoes" in line.categories)
+    hats = sum(line.net // 700 for line in lines if "hats" in line.categories)
+    return net // 100 + shoes // 500 + hats + (net // 5_000 if today else 0) + net // 300
 
 
 def _tier(qualifying: int) -> int:
     return 2 if qualifying > 50_000 else int(qualifying > 10_000)
 
 
-def _judge(fact: UUID, customer: str, order: Order, took: Took) -> None:
+def _judge(fact: UUID, customer: str, order: Order, took: Took, points: Rule) -> None:
     booked = took.bookings.get(order.id, ("", 0, 0))
     if booked[1] >= order.revision:
         return
-    due, old = _points(order) - booked[2], took.members[customer]
+    old = took.members[customer]
+    due = points(order, old) - booked[2]
     earned = old.qualifying + due
     new = Member(old.id, old.available, old.pending + due, earned, _tier(earned))
     took.members[customer] = new
@@ -112,8 +142,9 @@ def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
 class BarePostgres:
     """The loop on PostgreSQL: one statement for each table."""
 
-    def __init__(self, connection: "asyncpg.Connection[Any]") -> None:
+    def __init__(self, connection: "asyncpg.Connection[Any]", points: Rule) -> None:
         self._connection = connection
+        self._points = points
 
     async def prepare(self) -> None:
         """Make the tables."""
@@ -128,7 +159,7 @@ class BarePostgres:
             facts = [each for each in facts if each[0] in new]
             took = await self._loaded(facts)
             for fact, customer, order in facts:
-                _judge(fact, customer, order, took)
+                _judge(fact, customer, order, took, self._points)
             await self._stored(took)
 
     async def _loaded(self, facts: Sequence[tuple[UUID, str, Order]]) -> Took:
@@ -176,8 +207,9 @@ class BarePostgres:
 class BareSqlite:
     """The loop on SQLite: statements in a row, WAL, every commit on disk."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, points: Rule) -> None:
         self._con = sqlite3.connect(path, isolation_level=None)
+        self._points = points
 
     async def prepare(self) -> None:
         """Make the tables."""
@@ -194,7 +226,7 @@ class BareSqlite:
         facts = [each for each in facts if con.execute(inbox, (each[0].bytes,)).rowcount]
         took = self._loaded(facts)
         for fact, customer, order in facts:
-            _judge(fact, customer, order, took)
+            _judge(fact, customer, order, took, self._points)
         self._stored(took)
         con.execute("COMMIT")
 

@@ -17,7 +17,7 @@ from services.scoring.service import scoring
 from shared.bus.base import Record
 from shared.runtime import collect_seldom
 from shared.service import Service
-from tests.bench.bare import BarePostgres, BareSqlite
+from tests.bench.bare import BarePostgres, BareSqlite, Rule, ten_rules, two_rules
 from tests.bench.copying import Copied, copied, filled
 from tests.bench.cpu import family_seconds, own_seconds
 from tests.bench.facts import carts, orders, set_up
@@ -33,16 +33,17 @@ Make = Callable[[int, int], list[Record]]
 
 
 class Case(NamedTuple):
-    """A consumer, the facts that it is fed, and what is made ready for it before."""
+    """A consumer, the facts that it is fed, what is made ready for it before, and what a bare loop judges by."""
 
     service: Service
     make: Make
     prepare: Callable[[World], Awaitable[None]] | None = None
+    bare: Rule | None = None
 
 
 CASES: dict[str, Case] = {
-    "loyalty": Case(loyalty, orders),
-    "loyalty with ten active rules": Case(loyalty, orders, with_ten_rules),
+    "loyalty": Case(loyalty, orders, bare=two_rules),
+    "loyalty with ten active rules": Case(loyalty, orders, with_ten_rules, bare=ten_rules),
     "scoring": Case(scoring, orders),
     "notifications": Case(notifications, carts),
 }
@@ -80,15 +81,15 @@ async def _fed(take: Take, records: Sequence[Record], size: int, server: int) ->
 
 
 @asynccontextmanager
-async def _bare(url: str, folder: str) -> AsyncIterator[Take]:
+async def _bare(url: str, folder: str, points: Rule) -> AsyncIterator[Take]:
     if not url:
-        sqlite = BareSqlite(f"{folder}/bare.db")
+        sqlite = BareSqlite(f"{folder}/bare.db", points)
         await sqlite.prepare()
         yield sqlite.take
         return
     connection = await asyncpg.connect(url.format(service="ingest"))  # a database that this bench leaves empty
     try:
-        postgres = BarePostgres(connection)
+        postgres = BarePostgres(connection, points)
         await postgres.prepare()
         yield postgres.take
     finally:
@@ -96,21 +97,22 @@ async def _bare(url: str, folder: str) -> AsyncIterator[Take]:
 
 
 async def _rounds(case: "Case", url: str, server: int) -> list[Round]:
-    rounds, (service, make, prepare) = [], case
+    rounds, (service, make, prepare, rules) = [], case
     with tempfile.TemporaryDirectory() as folder:
-        async with a_world([service], Path(folder), database_url=url) as world, _bare(url, folder) as bare:
+        limited = _bare(url, folder, rules or two_rules)
+        async with a_world([service], Path(folder), database_url=url) as world, limited as bare:
             await world.publish(*set_up())
             await world.settle()
             if prepare is not None:
                 await prepare(world)
             take, own = world.of(service.name).inbox.take, url.format(service=service.name)
             collect_seldom()  # as any process of ours does once it has started
-            for warm in (take, bare) if service is loyalty else (take,):
+            for warm in (take, bare) if rules else (take,):
                 await warm(make(WARM, 1))
             for number in range(ROUNDS):
                 single = await _fed(take, make(SINGLES, 10 + number), 1, server)
                 batch = await _fed(take, make(FACTS, 20 + number), BATCH, server)
-                limit = await _fed(bare, make(FACTS, 20 + number), BATCH, server) if service is loyalty else None
+                limit = await _fed(bare, make(FACTS, 20 + number), BATCH, server) if rules else None
                 copy = await copied(own, await filled(own, but=("alembic_version",)), server) if server else None
                 facts = WARM + (number + 1) * (SINGLES + FACTS)
                 rounds.append(Round(batch, single, limit, copy, facts))
@@ -123,7 +125,8 @@ def _figures(name: str, mode: str, rounds: Sequence[Round]) -> list[Figure]:
     made = [figure(title, mode, "facts/s", gain, floor=GAINS[mode])]
     bare = [(each.batch.per_second, each.bare.per_second) for each in rounds if each.bare]
     if bare:
-        title = f"{name}: facts/s / a bare load-judge-store loop"
+        of_ten = " of the same ten rules" if CASES[name].bare is ten_rules else ""
+        title = f"{name}: facts/s / a bare load-judge-store loop{of_ten}"
         made.append(figure(title, mode, "facts/s", bare, floor=0.4))
     if mode == "SQLite":
         python = statistics.median(each.batch.python for each in rounds)
