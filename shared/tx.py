@@ -1,5 +1,6 @@
 """What a transaction carries out besides its rows: facts into the outbox, timers, counts."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ import msgspec
 
 from shared.db.base import Tx
 from shared.events.base import Event, Lane, encode
-from shared.events.config import ConfigFact
+from shared.events.config import TOPIC as CONFIG_TOPIC
 from shared.partition import partition_of
 from shared.tables import CounterRow, KernelTables, OutboxRow, TimerRow
 from shared.uids import new_uid
@@ -65,9 +66,8 @@ def headers_of(event: Event[Any], source: str, key: str) -> Headers:
 
 def key_of(event: Event[Any]) -> str:
     """What keeps a fact in order: its customer, or for the set-up the thing configured."""
-    if isinstance(event.fact, ConfigFact):
-        return f"{event.account}/{event.fact.id}"
-    return f"{event.account}/{event.customer}"
+    fact = event.fact
+    return f"{event.account}/{fact.id if fact.topic == CONFIG_TOPIC else event.customer}"
 
 
 def outbox_row(event: Event[Any], service: str) -> OutboxRow:
@@ -75,17 +75,17 @@ def outbox_row(event: Event[Any], service: str) -> OutboxRow:
     fact = event.fact
     key = key_of(event)
     return OutboxRow(
-        topic=fact.topic,
-        partition=partition_of(fact.topic, key),
-        key=key,
-        id=event.id,
-        type=fact.type,
-        account=event.account,
-        customer=event.customer,
-        lane=event.lane.value,
-        recorded=event.recorded,
-        head=_head(headers_of(event, f"/services/{service}", key)),
-        body=encode(fact),
+        fact.topic,
+        partition_of(fact.topic, key),
+        key,
+        event.id,
+        fact.type,
+        event.account,
+        event.customer,
+        event.lane.value,
+        event.recorded,
+        _head(headers_of(event, f"/services/{service}", key)),
+        encode(fact),
     )
 
 
@@ -96,12 +96,8 @@ async def emit(tx: Tx, kernel: KernelTables, service: str, events: Sequence[Even
 
 def emitted(events: Iterable[Event[Any]]) -> dict[str, int]:
     """How many facts of each topic and type, as the books name them; the set-up stands outside."""
-    counts: dict[str, int] = {}
-    for event in events:
-        if not isinstance(event.fact, ConfigFact):
-            name = f"emitted:{event.fact.topic}:{event.fact.type}"
-            counts[name] = counts.get(name, 0) + 1
-    return counts
+    facts = Counter(type(event.fact) for event in events)
+    return {f"emitted:{of.topic}:{of.type}": number for of, number in facts.items() if of.topic != CONFIG_TOPIC}
 
 
 async def count(tx: Tx, kernel: KernelTables, writer: str, counts: Mapping[str, int]) -> None:

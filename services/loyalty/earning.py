@@ -79,7 +79,7 @@ def used(member: Member, rating: Rating, programme: Programme) -> Member:
         return member
     day = terms.local_day(programme.zone, rating.context.accrued_at)
     uses = member.uses if programme.cap is None else caps.used(member.uses, "", programme.cap, day, rating.points)
-    capped = {rule.name: rule.cap for rule in programme.rules if rule.cap is not None}
+    capped = programme.capped
     for part in rating.parts or () if capped else ():
         if part.points and part.rule in capped:
             uses = caps.used(uses, part.rule, capped[part.rule], day, part.points)
@@ -198,12 +198,8 @@ def _spent(order: Order, context: Context | None, programme: Programme | None) -
 
 
 def _rooms(member: Member, programme: Programme, day: int) -> dict[str, int]:
-    rooms = dict[str, int]()
-    for rule in programme.rules:
-        limit = None if rule.cap is None else caps.room(member, rule.name, rule.cap, day)
-        if limit is not None:
-            rooms[rule.name] = limit
-    return rooms
+    rooms = {name: caps.room(member, name, cap, day) for name, cap in programme.capped.items()}
+    return {name: limit for name, limit in rooms.items() if limit is not None}
 
 
 def _rate(order: Order, programme: Programme) -> tuple[int, int]:

@@ -152,6 +152,11 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return found | {MAIN: replace(self, wallets=(), rules=_rules_of(self, MAIN))}
 
     @cached_property
+    def capped(self) -> dict[str, Cap]:
+        """The caps of the rules that have one, by name."""
+        return {rule.name: rule.cap for rule in self.rules if rule.cap is not None}
+
+    @cached_property
     def dated(self) -> tuple[DateRule, ...]:
         """The rules about days that come every year."""
         return tuple(rule for rule in self.rules if isinstance(rule, DateRule))

@@ -37,6 +37,7 @@ AWAY = (
 )
 UNKEPT = (asyncpg.exceptions.CharacterNotInRepertoireError, asyncpg.exceptions.UntranslatableCharacterError)
 ACQUIRE_SECONDS = 0.8
+LEAST_COPIED = 100  # rows from which COPY, which takes more round trips, costs less than arrays
 START_SECONDS = 20.0  # who starts together with the database waits for it
 SESSION = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s", "timezone": "UTC", "jit": "off"}
 
@@ -92,6 +93,11 @@ class _PostgresReader(Reader):
 class _PostgresTx(_PostgresReader, Tx):
     async def _insert(self, table: Table, rows: list[Sequence[Any]], *, ignore: bool) -> None:
         sql = sql_of(table, POSTGRES)
+        if len(rows) >= LEAST_COPIED and not ignore:
+            await self._connection.copy_records_to_table(
+                table.name, records=convert_rows(rows, sql.into), columns=sql.names
+            )
+            return
         alike, given = folded(convert_columns(list(zip(*rows, strict=True)), sql.into), sql.patterns)
         await self._connection.execute(sql.insert((), ignore=ignore, alike=alike), *given)
 

@@ -25,5 +25,5 @@ class FirstOrder(OrderRule, frozen=True, kw_only=True, tag="first_order"):
     def points(self, order: Order, context: Context, base: Base) -> int:
         """All of it or nothing."""
         del base
-        kept = sum(line.net_kept for line in self.lines.of(order))
+        kept = sum([line.net - line.refunded for line in self.lines.of(order)])
         return self.award if kept * context.numerator >= self.least * context.denominator else 0

@@ -30,6 +30,8 @@ class Spend(OrderRule, frozen=True, kw_only=True, tag="spend"):
         """Full steps of what was kept, times the award."""
         del base
         lines = self.lines.of(order)
+        if not lines:
+            return 0
         if self.tax or self.before_discount:
             amounts = [self._amount(line) for line in lines]
         else:
