@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,14 +13,17 @@ CADDYFILE = Path(__file__).resolve().parents[2] / "deploy/gateway/Caddyfile"
 
 
 @contextmanager
-def gateway(folder: Path, upstreams: Mapping[str, int]) -> Iterator[str]:
-    """URL of a gateway that passes each service's paths to its port of 127.0.0.1; raises NotToBeHad."""
+def gateway(folder: Path, upstreams: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    """URL of a gateway that passes each service's paths to its ports of 127.0.0.1; raises NotToBeHad."""
     caddy = shutil.which("caddy")
     if caddy is None:
         message = "no gateway: there is no caddy on the path"
         raise NotToBeHad(message)
     port = free_port()
-    environment = {f"{service.upper()}_UPSTREAM": f"127.0.0.1:{upstream}" for service, upstream in upstreams.items()}
+    environment = {
+        f"{service.upper()}_UPSTREAM": " ".join(f"127.0.0.1:{upstream}" for upstream in ports)
+        for service, ports in upstreams.items()
+    }
     environment |= {"GATEWAY_ADDRESS": f"http://127.0.0.1:{port}", "XDG_DATA_HOME": str(folder), "HOME": str(folder)}
     log = folder / "gateway.log"
     with log.open("wb") as out:

@@ -66,6 +66,20 @@ def test_what_stays_up_has_a_health_check() -> None:
     assert all(CONTAINERS[name]["healthcheck"].get("test") for name in lasting)
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_there_can_be_more_than_one_of_a_service(service: str) -> None:
+    assert not {"ports", "container_name", "hostname"} & set(CONTAINERS[service])
+    assert "QUERENCIA_REPLICA" not in CONTAINERS[service]["environment"]
+
+
+@pytest.mark.parametrize("container", [one for one in CONTAINERS.values() if one["image"] == "querencia"])
+def test_a_container_of_ours_may_do_nothing_that_it_need_not(container: dict[str, Any]) -> None:
+    assert (container["read_only"], container["tmpfs"], container["cap_drop"]) == (True, ["/tmp"], ["ALL"])  # noqa: S108 - in a container
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert "user" not in container
+    assert not container.get("privileged")
+
+
 def test_images_are_pinned() -> None:
     images = {container["image"] for container in CONTAINERS.values()} - {"querencia"}
     assert all(re.search(r":v?\d", image) for image in images)

@@ -5,86 +5,42 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, cast
 
 import httpx
 import pytest
-import yaml
 
 from tests.real.gateway import gateway
-from tests.real.postgres import Postgres, programs, sql, start_postgres
-from tests.real.processes import end, free_port, wait_for_port
+from tests.real.postgres import programs, sql, start_postgres
+from tests.real.smtp import SmtpServer
+from tests.system.installation import CONTAINERS, ROOT, SECRETS, SERVICES, USER, Installation, Up
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.xdist_group("distributed")]
 
-ROOT = Path(__file__).resolve().parents[2]
-CONTAINERS = cast("dict[str, Any]", yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"])
-SERVICES = ("ingest", "loyalty", "scoring", "notifications")
-SECRETS = {
-    "POSTGRES_PASSWORD": "secret-of-postgres",
-    "QUERENCIA_MASTER_KEY": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-    **{f"{service.upper()}_DB_PASSWORD": f"secret-of-{service}" for service in SERVICES},
-}
 
-
-class Installation:
-    """Where the containers' names lead on this machine."""
-
-    def __init__(self, kafka: str, postgres: Postgres, prefix: str, folder: Path) -> None:
-        self.kafka = kafka
-        self.postgres = postgres
-        self.prefix = prefix
-        self.folder = folder
-
-    def environment(self, container: str, port: int = 0) -> dict[str, str]:
-        """The container's environment, secrets filled in and host names resolved."""
-        given = CONTAINERS[container]["environment"]
-        ours = {name: self._resolved(str(value)) for name, value in given.items()}
-        extra = {"HTTP_PORT": str(port), "DATA_DIR": str(self.folder / container), "TOPIC_PREFIX": self.prefix}
-        return {**os.environ, **ours, **{f"QUERENCIA_{name}": value for name, value in extra.items()}}
-
-    def once(self, container: str, *command: str) -> str:
-        """Run a container to its end, with its own command or another as `docker compose run` would; its output."""
-        program = [sys.executable, "-m", "services", *(command or CONTAINERS[container]["command"])]
-        environment = self.environment(container)
-        done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    @contextmanager
-    def up(self, container: str, port: int = 0) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-        """A lasting container as a process: its port and the process, once the port answers."""
-        port = port or free_port()
-        log = self.folder / f"{container}.log"
-        command = [sys.executable, "-m", "services", *CONTAINERS[container]["command"]]
-        with log.open("wb") as out:
-            environment = self.environment(container, port)
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
-        try:
-            wait_for_port(port, process, log)
-            yield port, process
-        finally:
-            end(process, signal.SIGKILL)
-
-    def _resolved(self, value: str) -> str:
-        value = re.sub(r"\$\{(\w+):-([^}]*)\}", r"\2", value)
-        value = re.sub(r"\$\{(\w+):\?\}", lambda found: SECRETS[found[1]], value)
-        return value.replace("kafka:9092", self.kafka).replace("postgres:5432", f"127.0.0.1:{self.postgres.port}")
+@pytest.fixture(scope="module")
+def post() -> Iterator[SmtpServer]:
+    """Where Mailpit would be: a real SMTP server."""
+    server = SmtpServer().start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="module")
 def installation(
-    kafka_address: str, postgres_address: str, tmp_path_factory: pytest.TempPathFactory
+    kafka_address: str, postgres_address: str, post: SmtpServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """PostgreSQL made ready by the script that its container runs, topics made, every service migrated."""
     assert postgres_address  # skips where there is no PostgreSQL to be had
     server = start_postgres(password=SECRETS["POSTGRES_PASSWORD"])
-    found = Installation(kafka_address, server, f"t{server.port}.", tmp_path_factory.mktemp("installation"))
+    addresses = {
+        "kafka:9092": kafka_address,
+        "postgres:5432": f"127.0.0.1:{server.port}",
+        "mailpit:1025": f"127.0.0.1:{post.port}",
+    }
+    found = Installation(addresses, server, f"t{server.port}.", tmp_path_factory.mktemp("installation"))
     path = f"{programs()}:{os.environ['PATH']}"
     access = {"PATH": path, "PGHOST": "127.0.0.1", "PGPORT": str(server.port), "POSTGRES_USER": "postgres"}
     access["PGPASSWORD"] = SECRETS["POSTGRES_PASSWORD"]
@@ -114,49 +70,67 @@ def test_each_service_gets_in_with_its_own_password_to_its_own_database(
             sql(f"postgresql://{service}:{secret}@127.0.0.1:{port}", "SELECT 1", database=other)
 
 
-def test_a_purchase_becomes_points_though_loyalty_is_killed_and_all_leave_in_time(
-    installation: Installation, tmp_path: Path
+def test_a_purchase_becomes_points_and_a_mail_though_one_of_three_is_killed_and_all_leave_in_time(
+    installation: Installation, post: SmtpServer, tmp_path: Path
 ) -> None:
     said = installation.once("ingest", "account", "create", "--name", "Tea", "--currency", "EUR")
     key, store = re.search(r"server key +(\S+)", said), re.search(r"store +(sto_\S+)", said)
     assert key, said
     assert store, said
     with ExitStack() as stack:
-        ups = {service: stack.enter_context(installation.up(service)) for service in SERVICES}
-        ports = {service: port for service, (port, _) in ups.items()}
-        url = stack.enter_context(gateway(tmp_path, ports))
+        ups = [stack.enter_context(installation.up(service)) for service in SERVICES]
+        three = [ups[1], *(stack.enter_context(installation.up("loyalty", number=number)) for number in (2, 3))]
+        ports = {service: [up.port] for service, up in zip(SERVICES, ups, strict=True)}
+        url = stack.enter_context(gateway(tmp_path, {**ports, "loyalty": [up.port for up in three]}))
         shop = stack.enter_context(httpx.Client(base_url=url, timeout=30))
-        _answers_to_nobody(url, ports)
+        _answers_to_nobody(url, [*ups, *three])
+        assert installation.is_healthy("gateway", p8080=int(url.rpartition(":")[2]))
+        assert all(installation.is_healthy(service, p8000=ports[service][0]) for service in SERVICES)
         shop.headers["authorization"] = f"Bearer {key[1]}"
         for number in range(1, 9):
             if number == 5:
-                ups["loyalty"][1].kill()
-                ups["loyalty"] = stack.enter_context(installation.up("loyalty", ports["loyalty"]))
+                three[0].process.kill()
+                three[0].process.wait()
+                assert not installation.is_healthy("loyalty", p8000=three[0].port)
             _buy(shop, number)
-        addresses = [f"http://127.0.0.1:{port}/books" for port in ports.values()]
+        ups[1], left = three[1], [ups[0], *three[1:], *ups[2:]]
+        addresses = [f"http://127.0.0.1:{up.port}/books" for up in ups]
         verdict = json.loads(installation.once("ingest", "verify", "--books", *addresses).splitlines()[-1])
         assert verdict["balanced"], verdict
         token = shop.post("/v1/customer-tokens", json={"customer": f"ext:{store[1]}:7"}).json()["token"]
         shop.headers["authorization"] = f"Bearer {token}"
-        assert shop.get("/v1/members/me").json()["pending"] == 8 * 25
-        assert shop.get("/v1/messages").json()["data"]
-        _leave_in_time([process for _, process in ups.values()])
+        assert [shop.get("/v1/members/me").json()["pending"] for _ in range(12)] == [8 * 25] * 12
+        sent = {message["state"] for message in shop.get("/v1/messages").json()["data"]}
+        assert sent == {"accepted"}
+        assert {str(mail.message["To"]) for mail in post.mails} == {"ana@example.com"}
+        for up in left:
+            _keeps_to_itself(up)
+        for up in left:
+            up.process.send_signal(signal.SIGTERM)
+        assert [up.ends() for up in left] == [0] * len(left)
 
 
-def _answers_to_nobody(url: str, ports: dict[str, int]) -> None:
-    for port in ports.values():
-        assert httpx.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
-        assert "querencia_event_loop_lag_seconds" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+def test_the_database_is_as_healthy_as_its_container_says(installation: Installation) -> None:
+    assert installation.is_healthy("postgres")
+
+
+def _answers_to_nobody(url: str, ups: list[Up]) -> None:
+    for up in ups:
+        assert httpx.get(f"http://127.0.0.1:{up.port}/health/live").status_code == 200
+        assert "querencia_event_loop_lag_seconds" in httpx.get(f"http://127.0.0.1:{up.port}/metrics").text
     for method, path in (("POST", "/v1/events"), ("GET", "/v1/members/me"), ("GET", "/v1/scores/cus_ana")):
         assert httpx.request(method, f"{url}{path}", json={}).status_code == 401
 
 
-def _leave_in_time(processes: list[subprocess.Popen[bytes]]) -> None:
-    begun = time.monotonic()
-    for process in processes:
-        process.send_signal(signal.SIGTERM)
-    assert [process.wait(30) for process in processes] == [0, 0, 0, 0]
-    assert time.monotonic() - begun < 30
+def _keeps_to_itself(up: Up) -> None:
+    """It is not root and may not become root, writes to its volume only, and tells no secret to who reads its log."""
+    status = Path(f"/proc/{up.process.pid}/status").read_text()
+    if os.geteuid() == 0:
+        assert re.findall(r"^Uid:\s+(.+)$", status, re.MULTILINE) == ["\t".join([str(USER)] * 4)]
+        assert re.findall(r"^NoNewPrivs:\s+(\d)$", status, re.MULTILINE) == ["1"]
+    assert [path for path in up.written() if not path.is_relative_to(up.volume)] == []
+    said = up.log.read_text() + Path(f"/proc/{up.process.pid}/cmdline").read_text()
+    assert [name for name, secret in SECRETS.items() if secret in said] == []
 
 
 def _buy(shop: httpx.Client, number: int) -> None:

@@ -59,8 +59,8 @@ class _SaysItsName(BaseHTTPRequestHandler):
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of the gateway in front of three stand-ins; nobody listens where notifications should."""
     with ExitStack() as stack:
-        ports = {name: stack.enter_context(_Upstream(name)).server_port for name in SERVICES[:-1]}
-        ports["notifications"] = free_port()
+        ports = {name: [stack.enter_context(_Upstream(name)).server_port] for name in SERVICES[:-1]}
+        ports["notifications"] = [free_port()]
         try:
             url = stack.enter_context(gateway(tmp_path_factory.mktemp("gateway"), ports))
         except NotToBeHad as why:
