@@ -1,6 +1,7 @@
 """Health, metrics and books: for operators, each process on its own port."""
 
 import asyncio
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Response
@@ -79,23 +80,31 @@ async def _part(one: "Running") -> dict[str, object]:
         async with one.db.read() as reader:
             kept = await books.books_of(reader, one.service)
             horizon = await one.timers.horizon(reader)
+            oldest = await one.relay.oldest(reader)
     except Unavailable as error:
         return {"service": name, "error": str(error), "well": False}
     lag = await _lag(one)
     parked = sum(kept.parked.values())
-    age = None if horizon.lowest is None else (one.clock.now() - horizon.lowest).total_seconds()
+    age, waited = _age(one, horizon.lowest), _age(one, oldest) or 0.0
     METRICS.parked_now.labels(name).set(parked)
     METRICS.outbox.labels(name).set(kept.outbox)
+    METRICS.outbox_age.labels(name).set(waited)
     METRICS.heartbeat_age.labels(name).set(age or 0)
     return {
         "service": name,
         "parked": parked,
         "outbox": kept.outbox,
+        "outbox_age_seconds": waited,
         "lag": lag,
         "heartbeat_age_seconds": age,
         "facts_wait_for": one.inbox.waiting_for,
         "well": all(machine_seconds() - since < STALE_SECONDS for since, _reason in one.inbox.waiting.values()),
     }
+
+
+def _age(one: "Running", moment: datetime | None) -> float | None:
+    """Business seconds since a moment."""
+    return None if moment is None else max(0.0, (one.clock.now() - moment).total_seconds())
 
 
 async def _lag(one: "Running") -> int | None:

@@ -19,6 +19,9 @@ class Metrics:
     parked_now = Gauge("querencia_parked_now", "Work parked now", ["service"])
     published = Counter("querencia_published", "Facts the relay has put on the bus", ["service"])
     outbox = Gauge("querencia_outbox_rows", "Facts waiting to be published", ["service"])
+    outbox_age = Gauge(
+        "querencia_outbox_age_seconds", "How long the oldest live fact has waited to be published", ["service"]
+    )
     judged = Counter("querencia_judged", "Facts and timers judged", ["service", "source"])
     batch = Histogram("querencia_batch_seconds", "Seconds a micro-batch took", ["service", "source"])
     lag = Gauge("querencia_consumer_lag", "Facts on the bus this service has not taken in", ["service"])

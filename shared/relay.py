@@ -185,6 +185,10 @@ class Relay:
         before = {account: min(moment, recorded - timedelta(microseconds=1)) for account, recorded in oldest.items()}
         return moment, before
 
+    async def oldest(self, reader: Reader) -> datetime | None:
+        """The recorded time of the oldest live fact in the outbox."""
+        return min((row[1] for row in await reader.fetch(self._behind)), default=None)
+
     async def waiting(self, reader: Reader) -> int:
         """How many facts wait in the outbox."""
         row = await reader.fetch_one(select(func.count()).select_from(self.kernel.outbox))

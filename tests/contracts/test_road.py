@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from msgspec.structs import replace
 from sqlalchemy import func, select, update
 
+from shared.events import Lane
 from shared.events.ingest import CustomerErased, CustomerMerged
 from shared.events.loyalty import OrderRated
 from shared.relay import MOST, Relay, Turns
@@ -260,3 +262,16 @@ async def test_one_relay_at_a_time_holds_the_lease(world: World) -> None:
     assert await other.hold(), "whoever died is succeeded"
     await one.relay.release()
     assert await world.rows("loyalty", select(lease.c.holder)) == [("another",)], "only its own can be given back"
+
+
+async def test_how_long_facts_wait_to_be_published_is_told(world: World) -> None:
+    one = world.of("loyalty")
+    async with one.db.write() as tx:
+        await emit(tx, kernel, "loyalty", [replace(paid(), recorded=world.now - timedelta(seconds=90))])
+        await emit(tx, kernel, "loyalty", [replace(paid(), recorded=world.now - timedelta(days=9), lane=Lane.HISTORY)])
+    (told,) = (await world.get("/health/pipeline")).json()["services"]
+    assert 90 <= told["outbox_age_seconds"] < 600
+    assert 'querencia_outbox_age_seconds{service="loyalty"}' in (await world.get("/metrics")).text
+    await world.settle()
+    (told,) = (await world.get("/health/pipeline")).json()["services"]
+    assert told["outbox_age_seconds"] == 0

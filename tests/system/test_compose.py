@@ -175,7 +175,19 @@ def test_grafana_finds_its_source_and_its_dashboards() -> None:
 
 
 @pytest.mark.parametrize(
-    "topic", ["lag", "parked", "outbox", "timer_lateness", "loop_lag", "signature", "unknown", "render", "purchase"]
+    "topic",
+    [
+        "lag",
+        "parked",
+        "outbox_rows",
+        "outbox_age",
+        "timer_lateness",
+        "loop_lag",
+        "signature",
+        "unknown",
+        "render",
+        "purchase",
+    ],
 )
 def test_an_operator_is_told_about(topic: str) -> None:
     rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
