@@ -14,9 +14,7 @@ from shared.events.loyalty import RewardLow, RewardUsed
 from shared.workset import Command
 
 
-def issue(
-    owner: Key, made: str, name: str, reward: Reward, redemption: str, desk: Desk
-) -> Voucher:
+def issue(owner: Key, made: str, name: str, reward: Reward, redemption: str, desk: Desk) -> Voucher:
     """Make a voucher with a code, of the pool where the reward has one; `redemption` is '' for one that is given."""
     account, customer = owner
     until = None if reward.valid_days is None else desk.now + timedelta(days=reward.valid_days)
