@@ -40,26 +40,22 @@ class Span:
 
 
 class Tracing:
-    """Where this process sends its spans."""
+    """Where this process sends its spans; `on` says whether it sends any."""
 
     def __init__(self) -> None:
+        self.on = False
         self._spans: Spans | None = None
-
-    @property
-    def on(self) -> bool:
-        """Whether anybody looks at spans."""
-        return self._spans is not None
 
     def begin(self, endpoint: str) -> None:
         """From now on spans go to a collector's address (OTLP over HTTP); '' for nowhere."""
         if endpoint and self._spans is None:
             from shared.spans import Spans  # noqa: PLC0415 - 50 ms and 20 MB that nobody else need pay
 
-            self._spans = Spans(endpoint)
+            self._spans, self.on = Spans(endpoint), True
 
     def end(self) -> None:
         """Send what is left, and no more from now on."""
-        spans, self._spans = self._spans, None
+        spans, self._spans, self.on = self._spans, None, False
         if spans is not None:
             spans.close()
 

@@ -182,7 +182,8 @@ class WorkSet(ABC):
         for name, number in self._counted:
             self.counts[name] += number
         self._counted.clear()
-        self._ends(well=True)
+        if self._span is not None:
+            self._ends(well=True)
 
     def discard(self) -> None:
         """The judgement raised: nothing of it remains."""
