@@ -27,6 +27,7 @@ class Reward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     may claim it `per_member` times. Codes are made after `pattern` (# stands for a random letter or digit) or come
     out of an imported pool; at `alert_at` left the shop is told. At one checkout it goes together with rewards of the
     kinds that it `combines` with (None: all), if they agree; of those that do not the highest `priority` counts.
+    Who falls below the `tiers` keeps what was claimed and not used yet, or it is revoked for its points (`on_fall`).
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -46,6 +47,7 @@ class Reward(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     active: bool = True
     combines: frozenset[Kind] | None = None
     priority: Annotated[int, msgspec.Meta(ge=-(10**6), le=10**6)] = 0
+    on_fall: Literal["keep", "revoke"] = "keep"
     texts: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -3,24 +3,21 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TypeGuard
 
 from msgspec.structs import replace
 from sqlalchemy import bindparam, select
 
 from services.loyalty import awarding, budgets, tables, wallets
-from services.loyalty.catalogue import key_of
+from services.loyalty.claiming import load_hooks, load_rewards, named_by, order_facts
 from services.loyalty.desk import HOLD_TIMER, MATURE_TIMER, SPREAD_TIMER, Desk, Key, order_ref
 from services.loyalty.earning import lot_id
 from services.loyalty.holders import MAIN, in_wallet, wallet_of, without_wallet
-from services.loyalty.hook_records import Hook, HookCall
 from services.loyalty.records import AVAILABLE, Award, Entry, Hold, Lot, Rating, Redemption
-from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
+from services.loyalty.reward_records import Voucher
 from services.loyalty.versions import versions_for
 from shared.db import Query, Tx
 from shared.events import Event
-from shared.events.ingest import ORDER_FACTS, ActivityReported, CustomerMerged, Order, OrderFact, OrderStatus
-from shared.events.loyalty import RewardClaimed, RewardLow, RewardReturned, RewardUsed
+from shared.events.ingest import ActivityReported, CustomerMerged, Order, OrderStatus
 from shared.tables import attach
 from shared.work import survivors
 from shared.workset import Command, Due, Work, customers
@@ -35,17 +32,8 @@ ROLL = Query(
     .order_by(tables.member.c.customer)
     .limit(200)
 )
-HOOK = "hook:"
 MOST_DRAWN = 50
-TOLD = (RewardClaimed, RewardUsed, RewardReturned, RewardLow)
 GIVEN_BACK = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED, OrderStatus.PARTLY_REFUNDED})
-_code = tables.code
-FREE_CODE = Query(
-    select(*_code.columns)
-    .where(_code.c.account == bindparam("account"), _code.c.reward == bindparam("reward"), _code.c.voucher == "")
-    .order_by(_code.c.key)
-    .limit(1)
-)
 
 
 async def load(tx: Tx, work: Sequence[Work]) -> Desk:
@@ -59,10 +47,10 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
     merging = await _load_merging(tx, desk, work)
     await _load_members(tx, desk, work)
     await _load_lots(tx, desk, work, merging)
-    named = await _load_rewards(tx, desk, work)
+    named = await load_rewards(tx, desk, work)
     await _load_redemptions(tx, desk, work, named)
     await _load_awards(tx, desk, work)
-    await _load_hooks(tx, desk, work)
+    await load_hooks(tx, desk, work)
     for item in work:
         if type(item) is Due and item.kind == SPREAD_TIMER:
             rows = await tx.fetch(ROLL, account=item.account, after=item.payload["after"])
@@ -124,26 +112,6 @@ async def _load_members(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
     await _load_owners(tx, desk, {(rating.account, rating.customer) for rating in desk.ratings.values()})
 
 
-async def _load_hooks(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
-    """The webhooks of accounts of which something happened that they may want to hear, with what they are told of."""
-    heard = [item for item in work if type(item) is Event and type(item.fact) in TOLD]
-    accounts = {(item.account,) for item in heard}
-    for hook in await tx.fetch_by_keys(tables.hook, accounts, Hook, by=("account",)):
-        desk.hooks.loaded((hook.account, hook.id), hook)
-    named = {(item.account, item.about.removeprefix(HOOK)) for item in work if _about_hook(item)}
-    for hook in await tx.fetch_by_keys(tables.hook, named, Hook):
-        desk.hooks.loaded((hook.account, hook.id), hook)
-    for call in await tx.fetch_by_keys(tables.hook_call, named, HookCall, lock="wait"):
-        desk.hook_calls.loaded((call.account, call.id), call)
-    listening = {hook.account for hook in desk.hooks.values()}
-    heard = [item for item in heard if item.account in listening]
-    for row in await tx.fetch_by_keys(tables.reward, {(item.account, item.fact.reward) for item in heard}, RewardRow):
-        desk.rewards.loaded((row.account, row.id), row)
-    wanted = {(item.account, item.fact.voucher) for item in heard if not isinstance(item.fact, RewardLow)}
-    for voucher in await tx.fetch_by_keys(tables.voucher, wanted, Voucher):
-        desk.vouchers.loaded((voucher.account, voucher.id), voucher)
-
-
 async def _load_owners(tx: Tx, desk: Desk, owners: set[Key]) -> None:
     """Members whose things a batch touches though no work is theirs: orders that move, points that paid one."""
     others = {owner for owner in owners if owner not in desk.members}
@@ -199,48 +167,15 @@ async def _load_awards(tx: Tx, desk: Desk, work: Sequence[Work]) -> None:
         desk.awards.loaded((award.account, award.id), award)
 
 
-async def _load_rewards(tx: Tx, desk: Desk, work: Sequence[Work]) -> set[Key]:
-    """What calls about rewards and vouchers need, and the vouchers whose codes orders name; gives their redemptions."""
-    about = _about(work)
-    coupons = {(item.account, key_of(code)) for item in _order_facts(work) for code in item.fact.order.coupons}
-    codes = await tx.fetch_by_keys(tables.code, coupons, Code)
-    for code in codes:
-        desk.codes.loaded((code.account, code.key), code)
-    vouchers = {key for key in about if key[1].startswith("vch_")} | {(c.account, c.voucher) for c in codes}
-    for voucher in await tx.fetch_by_keys(tables.voucher, vouchers, Voucher, lock="wait"):
-        desk.vouchers.loaded((voucher.account, voucher.id), voucher)
-    called = [voucher for voucher in desk.vouchers.values() if (voucher.account, voucher.id) in about]
-    await _load_catalogue(tx, desk, work, {(one.account, one.reward) for one in called})
-    return {(voucher.account, voucher.redemption) for voucher in called}
-
-
-async def _load_catalogue(tx: Tx, desk: Desk, work: Sequence[Work], given: set[Key]) -> None:
-    """Rewards that calls are about, their stock locked, the caller's own vouchers, and one free code of each pool."""
-    calls = [item for item in work if type(item) is Command and item.about.startswith("rwd_")]
-    wanted = given | {(call.account, call.about) for call in calls}
-    for row in await tx.fetch_by_keys(tables.reward, wanted, RewardRow):
-        desk.rewards.loaded((row.account, row.id), row)
-    for stock in await tx.fetch_by_keys(tables.stock, wanted, Stock, lock="wait"):
-        desk.stock.loaded((stock.account, stock.reward), stock)
-    claimants = {(call.account, call.customer) for call in calls if call.customer}
-    for voucher in await tx.fetch_by_keys(tables.voucher, claimants, Voucher, by=("account", "customer")):
-        desk.vouchers.loaded((voucher.account, voucher.id), voucher)
-    for row in desk.rewards.values():
-        if row.body.codes == "pool" and claimants:
-            free = await tx.fetch_one(FREE_CODE, account=row.account, reward=row.id)
-            if free is not None:
-                desk.free_codes[row.account, row.id] = Code(*free)
-
-
 async def _load_redemptions(tx: Tx, desk: Desk, work: Sequence[Work], named: set[Key]) -> None:
     """The redemptions and holds that calls, timers and refunds are about, what each took, and the lots it left."""
-    about = _about(work)
+    asked = named_by(work)
     overdue = {(item.account, item.name) for item in work if type(item) is Due and item.kind == HOLD_TIMER}
-    paid = {(item.account, order_ref(item)) for item in _order_facts(work) if _gives_back(item.fact.order)}
+    paid = {(item.account, order_ref(item)) for item in order_facts(work) if _gives_back(item.fact.order)}
     taken: list[Redemption | Hold] = [
-        *await tx.fetch_by_keys(tables.redemption, about | named, Redemption),
+        *await tx.fetch_by_keys(tables.redemption, asked | named, Redemption),
         *await tx.fetch_by_keys(tables.redemption, paid, Redemption, by=("account", "order_ref")),
-        *await tx.fetch_by_keys(tables.hold, about | overdue, Hold),
+        *await tx.fetch_by_keys(tables.hold, asked | overdue, Hold),
     ]
     for one in taken:
         if isinstance(one, Redemption):
@@ -264,23 +199,10 @@ def _gives_back(order: Order) -> bool:
     return order.status in GIVEN_BACK or any(line.refunded for line in order.lines)
 
 
-def _order_facts(work: Sequence[Work]) -> list[Event[OrderFact]]:
-    return [item for item in work if type(item) is Event and type(item.fact) in ORDER_FACTS]
-
-
-def _about(work: Sequence[Work]) -> set[Key]:
-    """The ids of the things that calls name."""
-    return {(item.account, name) for item in work if type(item) is Command for name in item.about.split()}
-
-
-def _about_hook(item: Work) -> TypeGuard[Command]:
-    return type(item) is Command and item.about.startswith(HOOK)
-
-
 def _orders(work: Sequence[Work]) -> set[Key]:
     """The orders of a batch, and those that calls have credited."""
-    named = {name for name in _about(work) if name[1].startswith("ord_")}
-    return named | {(item.account, item.fact.order.id) for item in _order_facts(work)}
+    named = {name for name in named_by(work) if name[1].startswith("ord_")}
+    return named | {(item.account, item.fact.order.id) for item in order_facts(work)}
 
 
 def _awaited(work: Sequence[Work]) -> set[Key]:

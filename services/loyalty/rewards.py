@@ -8,13 +8,15 @@ from msgspec.structs import replace
 from services.loyalty import catalogue, redemptions, vouchers
 from services.loyalty.catalogue import Reward
 from services.loyalty.desk import Desk, order_ref
-from services.loyalty.holders import MAIN
+from services.loyalty.holders import MAIN, in_wallet, wallet_of
+from services.loyalty.ledger import Cause
 from services.loyalty.redemptions import member_and_programme
 from services.loyalty.reward_records import Code, RewardRow, Stock, Voucher
+from shared.db import new_id
 from shared.errors import Refused, not_found
 from shared.events import Event
 from shared.events.ingest import OrderFact
-from shared.events.loyalty import RewardClaimed, RewardReturned
+from shared.events.loyalty import RewardClaimed, RewardReturned, TierDowngraded
 from shared.workset import Command
 
 
@@ -128,6 +130,31 @@ def give_back(command: Command, desk: Desk, name: str) -> Claimed:
     points, balance, wallet = undone.points, undone.balance, undone.wallet
     desk.emit(RewardReturned(reward=voucher.reward, voucher=voucher.id, points=points, balance=balance, wallet=wallet))
     return replace(_told(returned, points, balance), wallet=wallet)
+
+
+def revoke_after_fall(event: Event[TierDowngraded], desk: Desk) -> None:
+    """Take unused vouchers of rewards that are for higher tiers back for their points, where these say so."""
+    member = desk.members[event.account, event.customer]
+    mine = [one for one in desk.vouchers.values() if (one.account, one.customer) == (event.account, event.customer)]
+    for voucher in [one for one in mine if one.status == "issued"]:
+        reward = desk.rewards[event.account, voucher.reward].body
+        if reward.on_fall == "revoke" and reward.tiers and member.tier not in reward.tiers:
+            _revoke(event, voucher, reward, desk)
+
+
+def _revoke(event: Event[TierDowngraded], voucher: Voucher, reward: Reward, desk: Desk) -> None:
+    vouchers.put_back(voucher, reward, desk)
+    points, wallet = 0, MAIN
+    paid = desk.redemptions.get((event.account, voucher.redemption))
+    if paid is not None and not paid.reversed_by:
+        points, wallet = paid.points, wallet_of(paid.customer)
+        programme = desk.programmes(event.account, event.store).at(desk.now).of(wallet)
+        holder = desk.members[event.account, paid.customer]
+        cause = Cause(new_id("txn"), "reverse", voucher.id, event.time, desk.now)
+        done, _after = redemptions.give_back(paid, points, holder, programme, cause, desk)
+        desk.put_redemption(replace(paid, reversed_by=done.transaction.id, returned=points))
+    balance = desk.members[event.account, in_wallet(event.customer, wallet)].available
+    desk.emit(RewardReturned(reward=voucher.reward, voucher=voucher.id, points=points, balance=balance, wallet=wallet))
 
 
 def use(command: Command, desk: Desk, name: str, order: str) -> Claimed:

@@ -13,6 +13,7 @@ from services.loyalty.referrals.handlers import note_profile, note_touch
 from services.loyalty.referrals.joining import forget_member, merge_members
 from services.loyalty.referrals.loading import load
 from services.loyalty.referrals.rewards import TOLD
+from services.loyalty.rewards import revoke_after_fall
 from services.loyalty.upkeep import (
     announce_expiry,
     expire_lots,
@@ -23,6 +24,7 @@ from services.loyalty.upkeep import (
     warn_of_tier,
 )
 from shared.events import ingest
+from shared.events.loyalty import TierDowngraded
 from shared.events.scoring import SegmentEntered, SegmentLeft
 from shared.naming import keep_name
 from shared.service import Service
@@ -52,6 +54,7 @@ loyalty = Service(
         ingest.ReferralClicked: note_touch,
         **dict.fromkeys(TOLD, reward_side),
         **dict.fromkeys(HEARD, note_call),
+        TierDowngraded: revoke_after_fall,
     },
     timers={
         MATURE_TIMER: mature_lots,

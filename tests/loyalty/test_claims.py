@@ -3,11 +3,13 @@
 from services.loyalty import imports
 from shared.events import Lane
 from shared.events.ingest import CustomerNamed
+from shared.events.loyalty import RewardReturned, TierDowngraded
 from shared.naming import digest_of
 from tests.builders import an_event
 from tests.loyalty.shop import LADDER, Shop, programme
+from tests.loyalty.test_programme import adopted
 from tests.loyalty.test_rewards import claims, offered
-from tests.loyalty.till import NOON, STORE, Till
+from tests.loyalty.till import NOON, STORE, Till, bought
 
 ROW = imports.Row(customer="cus_ana", points=500, reference="r1", qualifies=True)
 
@@ -64,3 +66,37 @@ async def test_the_audit_log_keeps_no_store_id_of_a_customer(corner_till: Till) 
     await till.gives(5, f"ext:{STORE}:ana@shop.example")
     [row] = (await till.asks("/v1/audit-events"))["data"]
     assert (row["subject"], row["customer"]) == ("cus_ana", "cus_ana")
+
+
+async def test_who_falls_loses_what_was_claimed_and_not_used_where_the_reward_says_so(till: Till) -> None:
+    ladder = {"tiers": [{"name": "low"}, {"name": "top", "threshold": 100}], "window_days": 30, "grace_days": 0}
+    await adopted(till, ladder=ladder, pending_days=0, wallets=[{"name": "stamps"}])
+    await till.hears(bought(50_000, at=till.world.now))
+    await till.calls(
+        "/v1/transactions", {"customer": "cus_ana", "points": 9, "wallet": "stamps", "reason": "a", "actor": "b"}
+    )
+    kept = await offered(till, tiers=["top"])
+    gone = await offered(till, tiers=["top"], on_fall="revoke", stock=9)
+    stamped = await offered(till, tiers=["top"], on_fall="revoke", price=None, wallets={"stamps": 4})
+    anybodys = await offered(till, on_fall="revoke")
+    names = (kept, gone, gone, stamped, anybodys)
+    made = [(await claims(till, reward)).json() for reward in names]
+    await till.calls(f"/v1/vouchers/{made[1]['id']}/use")
+    assert (await till.member())["available"] == 100
+    await till.world.passes(days=31)
+    member = await till.member()
+    assert (member["tier"], member["available"], member["wallets"][0]["available"]) == ("low", 200, 9)
+    shown = [(await till.asks(f"/v1/vouchers/{one['id']}"))["status"] for one in made]
+    assert shown == ["issued", "used", "returned", "returned", "issued"]
+    told = await till.world.facts("loyalty", RewardReturned)
+    assert {(fact.points, fact.wallet) for fact in told if isinstance(fact, RewardReturned)} == {
+        (100, "points"),
+        (4, "stamps"),
+    }
+    assert len(told) == 2
+    left = {one["id"]: one["remaining"] for one in (await till.asks("/v1/rewards"))["data"]}
+    assert left[gone] == 8
+    fall = (await till.world.facts("loyalty", TierDowngraded))[0]
+    await till.hears(an_event(fall, at=till.world.now))
+    assert (await till.member())["available"] == 200
+    assert await till.books() == []

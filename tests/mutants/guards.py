@@ -155,7 +155,7 @@ MUTANTS = (
     ),
     Mutant(
         "rewards: the last one is locked while it is taken",
-        "services/loyalty/loading.py",
+        "services/loyalty/claiming.py",
         'await tx.fetch_by_keys(tables.stock, wanted, Stock, lock="wait")',
         "await tx.fetch_by_keys(tables.stock, wanted, Stock)",
         "tests/loyalty/test_rewards.py::test_two_who_race_for_the_last_one[distributed]",

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field
 
 from services.loyalty import exports, hooks
 from services.loyalty.auditing import audited
+from services.loyalty.claiming import HOOK
 from services.loyalty.hook_records import What
-from services.loyalty.loading import HOOK
 from services.loyalty.routes.base import KEYED, Asked, Cursor, Limit, Name
 from shared.access import ServerKey
 from shared.clock import in_calendar
