@@ -127,7 +127,7 @@ class Relay:
 
     async def step(self) -> int:
         """Publish one batch, then forget it here (at ingest: move it to the archive); gives how many."""
-        async with self.db.read() as reader:
+        async with self.db.look() as reader:
             rows = await self._turns.next(reader)
         if not rows:
             return 0
@@ -175,7 +175,7 @@ class Relay:
         after its commit, so after T, and no timer that T lets fire is due later than that answer.
         """
         offset = self.clock.offset
-        async with self.db.read() as reader:
+        async with self.db.look() as reader:
             moment = await reader.machine_now() + offset
         async with self.db.read() as reader:
             oldest: dict[str, datetime] = {row[0]: row[1] for row in await reader.fetch(self._behind)}

@@ -1,6 +1,7 @@
 """One service in a process: its database, its ends of the bus, its loops."""
 
 import asyncio
+from collections import defaultdict
 from typing import Any
 
 import structlog
@@ -59,6 +60,7 @@ class Running:
         self._judge = Judge(service, writer)
         self.calls = Calls(self.db, self.kernel, self._judge)
         self._caught_up_at = -1e9
+        self.news = defaultdict(asyncio.Event, relay=self.relay.news)
         self.state: dict[str, Any] = {}
         self.loops: dict[str, Loop] = {}
 

@@ -134,8 +134,8 @@ class Runtime:
             yield
         finally:
             self.stopping.set()
-            for one in self.running:
-                one.relay.news.set()
+            for news in [news for one in self.running for news in one.news.values()]:
+                news.set()
             await self._stop(tasks)
             await self.close()
 
@@ -158,7 +158,7 @@ class Runtime:
             }
             paces = {
                 "inbox": Pace(rest=0),
-                "relay": Pace(emits=False),
+                "relay": Pace(longest=0.25, wakes=""),
                 **{name: getattr(loop, "pace", Pace()) for name, loop in one.loops.items()},
             }
             for name, step in steps.items():
@@ -173,17 +173,22 @@ class Runtime:
     ) -> Callable[[], Coroutine[Any, Any, None]]:
         async def keep() -> None:
             structlog.contextvars.bind_contextvars(service=state.service, loop=state.name)
-            back_off = 0.1
+            back_off, rest = 0.1, pace.rest
             while not self.stopping.is_set():
                 worked = await self._one_step(state, step)
-                if worked and pace.emits:
-                    one.relay.news.set()
                 if worked is None:
                     await self._rest(back_off)
                     back_off = min(pace.back_off, back_off * 2)
                     continue
                 back_off = 0.1
-                await (asyncio.sleep(0) if worked else self._idle(one, state, pace))
+                if worked and pace.wakes:
+                    one.news[pace.wakes].set()
+                if worked or not rest:
+                    rest = pace.rest
+                    await asyncio.sleep(0)
+                else:
+                    await _hear(one.news[state.name], rest)
+                    rest = min(pace.longest, rest * 2)
 
         return keep
 
@@ -202,16 +207,6 @@ class Runtime:
         state.waiting_for = state.failure = ""
         state.last_good = machine_seconds()
         return worked
-
-    async def _idle(self, one: Running, state: LoopState, pace: Pace) -> None:
-        if state.name != "relay":
-            await (self._rest(pace.rest) if pace.rest else asyncio.sleep(0))
-            return
-        try:
-            await asyncio.wait_for(one.relay.news.wait(), pace.rest)
-        except TimeoutError:
-            return
-        one.relay.news.clear()
 
     async def _rest(self, seconds: float) -> None:
         try:
@@ -247,6 +242,16 @@ class Runtime:
         await server.serve()
         if not server.started:
             raise SystemExit(3)
+
+
+async def _hear(news: asyncio.Event, seconds: float) -> None:
+    """Wait for news, no longer than so many seconds; what is told from now on is news again."""
+    waker = asyncio.get_running_loop().call_later(seconds, news.set)
+    try:
+        await news.wait()
+    finally:
+        waker.cancel()
+    news.clear()
 
 
 def collect_seldom() -> None:

@@ -31,13 +31,15 @@ class Loop(Protocol):
 class Pace(NamedTuple):
     """How long a loop rests when it had nothing to do, and at most backs off after failures, in machine seconds.
 
-    `emits` is false where a step never leaves a fact for the relay; a loop of which no step ended well for `silence`
-    seconds is unwell.
+    The rest doubles from `rest` to `longest` until there is something again; with 0 the step itself does the waiting.
+    What a step has done is news for the loop that `wakes` names ('' for none), which then rests no longer; other
+    processes tell no news. A loop of which no step ended well for `silence` seconds is unwell.
     """
 
     rest: float = 0.1
+    longest: float = 0.5
     back_off: float = 5.0
-    emits: bool = True
+    wakes: str = "relay"
     silence: float = 30.0
 
 

@@ -73,14 +73,17 @@ class Timers:
 
     async def _ready(self) -> list[TimerRow]:
         """Due timers that no fact can precede any more, unlocked."""
-        async with self.db.read() as reader:
-            horizon, most = await self.horizon(reader), 20 * self.size.size
-            while True:
-                rows = [TimerRow(*row) for row in await reader.fetch(self._due, now=reader.now, most=most)]
-                free = [row for row in rows if self._may_fire(row, horizon)]
-                if free or len(rows) < most:
-                    return free[: self.size.size]
+        most = 20 * self.size.size
+        async with self.db.look() as reader:  # each is claimed by its generation: no snapshot is needed
+            rows = await self._due_now(reader, most)
+            horizon = await self.horizon(reader) if rows else Horizon(())
+            while not (free := [row for row in rows if self._may_fire(row, horizon)]) and len(rows) == most:
                 most *= 8  # an account that lags far behind must not hold up the others' timers
+                rows = await self._due_now(reader, most)
+        return free[: self.size.size]
+
+    async def _due_now(self, reader: Reader, most: int) -> list[TimerRow]:
+        return [TimerRow(*row) for row in await reader.fetch(self._due, now=reader.now, most=most)]
 
     def _may_fire(self, row: TimerRow, horizon: Horizon) -> bool:
         if self._resting.get(_firing(row), 0.0) > machine_seconds():

@@ -50,7 +50,7 @@ class Parcel(msgspec.Struct):
 class Accept:
     """The queue between requests and commits: a flush begins when the last one has returned, without a timer."""
 
-    pace = Pace(back_off=0.3, emits=False)  # whoever posts during an outage hears of it within a second
+    pace = Pace(rest=0, back_off=0.3, wakes="intake")  # whoever posts during an outage hears of it within a second
 
     def __init__(self, running: "Running") -> None:
         self._running = running

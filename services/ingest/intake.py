@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ColumnElement, Text, bindparam, func, select
 
 from services.ingest.desk import AGAIN, IngestDesk, Outcome
 from services.ingest.loading import load
@@ -33,11 +33,16 @@ UNTAKEN = Query(
     .where(_untaken, delivery.c.lane == "live")
     .group_by(delivery.c.account)
 )
-_ACCOUNT = Query(
-    select(func.min(delivery.c.account)).where(
-        _untaken, delivery.c.lane == bindparam("lane"), delivery.c.account > bindparam("after")
-    )
-)
+
+
+def _in_line(lane: Lane) -> ColumnElement[str]:
+    """The account after the last one with deliveries of a lane untaken, or the first one of all."""
+    waiting = select(func.min(delivery.c.account)).where(_untaken, delivery.c.lane == lane.value)
+    following = waiting.where(delivery.c.account > bindparam(f"after_{lane.value}", type_=Text))
+    return func.coalesce(following.scalar_subquery(), waiting.scalar_subquery())
+
+
+_TURN = Query(select(_in_line(Lane.LIVE), _in_line(Lane.HISTORY)))
 _NEXT = Query(
     select(*delivery.columns)
     .where(_untaken, delivery.c.lane == bindparam("lane"), delivery.c.account == bindparam("account"))
@@ -56,21 +61,15 @@ class Intake:
 
     async def step(self) -> int:
         """Take in one batch of one account; gives the number of deliveries."""
-        for lane in (Lane.LIVE, Lane.HISTORY):
-            account = await self._turn(lane)
-            if account:
-                return await self._take(account, lane)
-        return 0
-
-    async def _turn(self, lane: Lane) -> str:
-        """The next account in line with deliveries waiting, or ''."""
-        async with self._running.db.read() as reader:
-            for after in (self._after[lane], ""):
-                row = await reader.fetch_one(_ACCOUNT, lane=lane.value, after=after)
-                if row and row[0]:
-                    self._after[lane] = row[0]
-                    return str(row[0])
-        return ""
+        async with self._running.db.look() as reader:
+            ((live, history),) = await reader.fetch(
+                _TURN, **{f"after_{lane}": name for lane, name in self._after.items()}
+            )
+        lane, account = (Lane.LIVE, live) if live else (Lane.HISTORY, history)
+        if not account:
+            return 0
+        self._after[lane] = account
+        return await self._take(account, lane)
 
     async def _take(self, account: str, lane: Lane) -> int:
         most = min(self.size.size, HISTORY_PER_STEP) if lane is Lane.HISTORY else self.size.size

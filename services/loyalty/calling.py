@@ -48,7 +48,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class Calling:
     """Tells hooks what they want to hear, at least once: the receiver knows a call by its `webhook-id`."""
 
-    pace = Pace(rest=0.5, emits=False)
+    pace = Pace(rest=0.5, wakes="")
 
     def __init__(self, running: "Running") -> None:
         self._db = running.db

@@ -228,6 +228,10 @@ class Database(ABC):
         """A snapshot to read from."""
 
     @abstractmethod
+    def look(self) -> AbstractAsyncContextManager[Reader]:
+        """A reader of which every statement sees what is committed by then: a single one needs no snapshot."""
+
+    @abstractmethod
     def write(self) -> AbstractAsyncContextManager[Tx]:
         """A transaction, committed at the end, rolled back on an exception."""
 

@@ -193,6 +193,9 @@ class Postgres(Database):
     def read(self) -> AbstractAsyncContextManager[Reader]:
         return self._read()
 
+    def look(self) -> AbstractAsyncContextManager[Reader]:
+        return self._look()
+
     def write(self) -> AbstractAsyncContextManager[Tx]:
         return self._write()
 
@@ -257,6 +260,12 @@ class Postgres(Database):
     async def _read(self) -> AsyncIterator[Reader]:
         async with self._session("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
             yield _PostgresReader(connection, self._clock.now())
+
+    @asynccontextmanager
+    async def _look(self) -> AsyncIterator[Reader]:
+        async with self._connection() as connection:
+            with _told_apart():
+                yield _PostgresReader(connection, self._clock.now())
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[Tx]:

@@ -181,6 +181,9 @@ class Sqlite(Database):
     def read(self) -> AbstractAsyncContextManager[Reader]:
         return self._read()
 
+    def look(self) -> AbstractAsyncContextManager[Reader]:
+        return self._look()
+
     def write(self) -> AbstractAsyncContextManager[Tx]:
         return self._write()
 
@@ -210,6 +213,14 @@ class Sqlite(Database):
                 yield _SqliteReader(thread, self._clock.now())
             finally:
                 await asyncio.shield(thread.run(_roll_back))
+
+    @asynccontextmanager
+    async def _look(self) -> AsyncIterator[Reader]:
+        thread = self._reader
+        if thread is None:
+            raise Unavailable("the database is closed")
+        async with self._reading:
+            yield _SqliteReader(thread, self._clock.now())
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[Tx]:

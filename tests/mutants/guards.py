@@ -305,8 +305,8 @@ MUTANTS = (
     Mutant(
         "accept: an outage is told at once, however long it lasts",
         "services/ingest/accept.py",
-        "Pace(back_off=0.3, emits=False)",
-        "Pace(emits=False)",
+        'Pace(rest=0, back_off=0.3, wakes="intake")',
+        'Pace(rest=0, wakes="intake")',
         f"{OUTAGES}test_a_full_disk_is_503_and_once_there_is_room_all_goes_on[20]",
     ),
     Mutant(
