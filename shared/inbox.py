@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LEAST, MOST = 25, 500
 LANES = {lane.value: lane for lane in Lane}
-AIM_SECONDS = 0.020
+AIM_SECONDS, STRETCHES = 0.020, 4
 REST_SECONDS = 0.5
 
 
@@ -45,17 +45,19 @@ class BatchSize:
     """How many facts the next batch may have, so that it holds others up for about 20 ms; heartbeats always fit in.
 
     On SQLite others wait for the file's one writer, so the whole transaction counts; on PostgreSQL they wait for the
-    event loop only, so judgement does.
+    event loop only, so judgement does, which lets it go on after each 20 ms: a batch may have some such stretches.
     """
 
-    def __init__(self, fixed: int | None = None) -> None:
+    def __init__(self, db: Database, fixed: int | None = None) -> None:
+        self._one_writer = db.dialect.name == "sqlite"
         self._fixed = fixed
         self.size = fixed or 50
 
-    def measured(self, facts: int, seconds: float) -> None:
-        """Learn from the last batch."""
+    def measured(self, facts: int, judged: float, took: float) -> None:
+        """Learn from the last batch: the seconds of its judgement and of all of it."""
         if self._fixed or not facts:
             return
+        seconds = took if self._one_writer else judged / STRETCHES
         aim = int(AIM_SECONDS * facts / max(seconds, 1e-6))
         self.size = max(LEAST, min(MOST, (self.size + aim) // 2 if aim < self.size else max(aim, self.size + 1)))
 
@@ -94,7 +96,7 @@ class Inbox:
         self.bus = bus
         self.kernel: KernelTables = service.kernel
         self.judge = Judge(service, writer)
-        self.size = BatchSize(batch_size)
+        self.size = BatchSize(db, batch_size)
         self.subscription: Subscription | None = None
         self.waiting: dict[tuple[str, int], tuple[float, str]] = {}
         self._wanted = frozenset(fact.type for fact in service.reactions)
@@ -189,7 +191,7 @@ class Inbox:
             await self._effect((), beats)
         took = machine_seconds() - begun
         self.effected += len(events)
-        self.size.measured(len(events), self.judge.held_loop if self.db.dialect.name == "postgresql" else took)
+        self.size.measured(len(events), self.judge.held_loop, took)
         if events:
             METRICS.judged.labels(self.service.name, "facts").inc(len(events))
             METRICS.batch.labels(self.service.name, "facts").observe(took)

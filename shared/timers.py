@@ -21,6 +21,7 @@ from shared.work import Judge, StoreFailed
 from shared.workset import Due, Work
 
 log = structlog.get_logger()
+LOOKED_AT = 1000
 
 
 class Horizon:
@@ -45,7 +46,7 @@ class Timers:
         self.service = service
         self.db = db
         self.judge = Judge(service, writer)
-        self.size = BatchSize(batch_size)
+        self.size = BatchSize(db, batch_size)
         self._resting: dict[tuple[str, str, UUID], float] = {}
         kernel = service.kernel
         self.kernel = kernel
@@ -73,7 +74,7 @@ class Timers:
 
     async def _ready(self) -> list[TimerRow]:
         """Due timers that no fact can precede any more, unlocked."""
-        most = 20 * self.size.size
+        most = LOOKED_AT
         async with self.db.look() as reader:  # each is claimed by its generation: no snapshot is needed
             rows = await self._due_now(reader, most)
             horizon = await self.horizon(reader) if rows else Horizon(())
@@ -100,6 +101,7 @@ class Timers:
         return row[0] if row else None
 
     async def _fire(self, ready: Sequence[TimerRow], *, park_reason: str = "") -> int:
+        begun, self.judge.held_loop = machine_seconds(), 0.0
         async with self.db.write() as tx:
             mine = await self._claimed(tx, ready)
             work: list[Work] = [due_of(row) for row in mine]
@@ -111,6 +113,7 @@ class Timers:
             else:
                 await self.judge.judge(tx, work)
             late = max((tx.now - row.due).total_seconds() for row in mine)
+        self.size.measured(len(work), self.judge.held_loop, machine_seconds() - begun)
         METRICS.timer_lateness.labels(self.service.name).set(late)
         METRICS.judged.labels(self.service.name, "timers").inc(len(work))
         return len(work)

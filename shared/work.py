@@ -1,5 +1,6 @@
 """The loop of judgement, written once: resolve, lock, load, judge each in order, store; one bad fact stands aside."""
 
+import asyncio
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeGuard, cast
@@ -22,6 +23,7 @@ from shared.workset import Command, Due, Work, WorkSet, customers, told
 
 log = structlog.get_logger()
 Act = Callable[[Command, Any], Any]
+STRETCH_SECONDS = 0.020
 
 
 class StoreFailed(Exception):
@@ -30,6 +32,25 @@ class StoreFailed(Exception):
 
 class UnreadableFact(Exception):
     """A fact whose body cannot be read, for the reason given."""
+
+
+class Stretch:
+    """Judgement in stretches of 20 ms, after each of which others have the event loop; `held` is all its seconds."""
+
+    def __init__(self) -> None:
+        self.held = 0.0
+        self._since = machine_seconds()
+
+    async def between(self) -> None:
+        """Let others have the event loop if it was held for long; to be called between two judgements."""
+        if machine_seconds() - self._since > STRETCH_SECONDS:
+            self.end()
+            await asyncio.sleep(0)
+            self._since = machine_seconds()
+
+    def end(self) -> None:
+        """Enter the last stretch."""
+        self.held += machine_seconds() - self._since
 
 
 class Judge:
@@ -57,7 +78,7 @@ class Judge:
             await self.parking.store(tx)
             return None
         desk = await self._desk(tx, work)
-        self._judge_each(desk, work, park=park)
+        await self._judge_each(desk, work, park=park)
         await self._store(tx, desk)
         return desk
 
@@ -114,15 +135,17 @@ class Judge:
             self.parking.forget()
             raise StoreFailed(str(error)) from error
 
-    def _judge_each(self, desk: WorkSet, work: Sequence[Work], *, park: bool) -> None:
-        begun = machine_seconds()
+    async def _judge_each(self, desk: WorkSet, work: Sequence[Work], *, park: bool) -> None:
+        stretch = Stretch()
         try:
-            self._in_turn(desk, work, park=park)
+            await self._in_turn(desk, work, stretch, park=park)
         finally:
-            self.held_loop += machine_seconds() - begun
+            stretch.end()
+            self.held_loop += stretch.held
 
-    def _in_turn(self, desk: WorkSet, work: Sequence[Work], *, park: bool) -> None:
+    async def _in_turn(self, desk: WorkSet, work: Sequence[Work], stretch: Stretch, *, park: bool) -> None:
         for item in work:
+            await stretch.between()
             if park and self.parking.holds(item):
                 self.parking.queue_behind(item)
                 continue

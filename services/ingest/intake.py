@@ -20,6 +20,7 @@ from shared.events import Lane
 from shared.inbox import BatchSize
 from shared.observe import METRICS
 from shared.tables import ConfigRow
+from shared.work import Stretch
 
 if TYPE_CHECKING:
     from shared.running import Running
@@ -56,7 +57,7 @@ class Intake:
 
     def __init__(self, running: "Running", batch_size: int | None = None) -> None:
         self._running = running
-        self.size = BatchSize(batch_size)
+        self.size = BatchSize(running.db, batch_size)
         self._after = {Lane.LIVE: "", Lane.HISTORY: ""}
 
     async def step(self) -> int:
@@ -95,7 +96,7 @@ class Intake:
                 return 0
             held = await self._judge(tx, batch)
         took = machine_seconds() - begun
-        self.size.measured(len(batch), held if self._running.db.dialect.name == "postgresql" else took)
+        self.size.measured(len(batch), held, took)
         METRICS.judged.labels("ingest", "deliveries").inc(len(batch))
         METRICS.batch.labels("ingest", "deliveries").observe(took)
         return len(batch)
@@ -108,12 +109,14 @@ class Intake:
     async def _judge(self, tx: Tx, batch: Sequence[Delivery]) -> float:
         """Judge and store; gives the seconds of judgement itself."""
         desk = await load(tx, batch, tx.now)
-        begun = machine_seconds()
-        verdicts = [(item, _verdict(item, desk)) for item in batch]
-        held = machine_seconds() - begun
+        stretch, verdicts = Stretch(), []
+        for item in batch:
+            await stretch.between()
+            verdicts.append((item, _verdict(item, desk)))
+        stretch.end()
         await settle(tx, desk, verdicts)
         await carrying.store(tx, self._running.kernel, "ingest", self._running.writer, desk)
-        return held
+        return stretch.held
 
 
 def _verdict(item: Delivery, desk: IngestDesk) -> Outcome:

@@ -31,6 +31,7 @@ from shared.db import Tx
 from shared.errors import Refused
 from shared.events.config import StoreConfigured
 from shared.tables import ConfigRow
+from shared.work import Stretch
 from shared.workset import Command, Due
 
 INTERPRETERS: dict[str, Connector | Segment | Native] = {**CONNECTORS, **DIALECTS, "native": NATIVE}
@@ -47,8 +48,10 @@ async def load(tx: Tx, work: Sequence[Any], now: datetime | None = None) -> Inge
         isinstance(item, Due) for item in work
     ):  # intake holds the account's row while it works; so do calls that change what it reads
         await tx.fetch_by_keys(tables.kernel.config, [(name, name) for name in accounts], ConfigRow, lock="wait")
+    stretch = Stretch()
     for item in work:
         if isinstance(item, Delivery):
+            await stretch.between()
             translate(desk, item)
     await _load_claimed(tx, desk, work)
     await _load_called(tx, desk, calls)
