@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from shared.characters import asks_with_nul
+from shared.direct import DirectRoute
 from shared.tracing import TRACING, requested
 from shared.web import problem
 
@@ -13,11 +14,14 @@ from shared.web import problem
 class Front:
     """Hands hot paths (exact, or by prefix where they end in `/`) to plain ASGI callables, all else to the app.
 
-    `owners` are the services by the prefixes of their paths.
+    A POST to one of the `direct` paths takes the short way; `owners` are the services by the prefixes of their paths.
     """
 
-    def __init__(self, app: FastAPI, hot: dict[str, Any], owners: Mapping[str, str]) -> None:
+    def __init__(
+        self, app: FastAPI, hot: Mapping[str, Any], direct: Mapping[str, DirectRoute], owners: Mapping[str, str]
+    ) -> None:
         self._app = app
+        self._direct = direct
         self._owners = owners
         self._exact = {path: handler for path, handler in hot.items() if not path.endswith("/")}
         self._prefixes = [(path, handler) for path, handler in hot.items() if path.endswith("/")]
@@ -41,6 +45,9 @@ class Front:
                 await problem(400, "malformed", "the path or query holds a NUL")(scope, receive, send)
                 return
             path = scope["path"]
+            if scope["method"] == "POST" and path in self._direct:
+                await self._direct[path](self._app, scope, receive, send)
+                return
             handler = self._exact.get(path) or self._exact.get(path.rstrip("/"))
             if handler is None:
                 handler = next((each for prefix, each in self._prefixes if path.startswith(prefix)), None)

@@ -19,6 +19,7 @@ from shared.bus import connect as bus_connect
 from shared.bus.base import Bus
 from shared.clock import Clock, machine_seconds
 from shared.db.base import Database
+from shared.direct import DirectRoute
 from shared.errors import Unavailable
 from shared.front import Front
 from shared.health import health_routes
@@ -78,6 +79,7 @@ class Runtime:
             Front(
                 self.app,
                 {path: make(one) for one in self.running for path, make in one.service.asgi.items()},
+                {path: DirectRoute(one, way) for one in self.running for path, way in one.service.direct.items()},
                 {prefix: service.name for service in services for prefix in service.prefixes},
             ),
             allow_origins=["*"],

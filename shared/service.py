@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
+from fastapi import Request, Response
+from pydantic import BaseModel
 from sqlalchemy import MetaData, Table
 
 from shared.db.base import Query, Reader, Tx
@@ -43,6 +45,14 @@ class Pace(NamedTuple):
     silence: float = 30.0
 
 
+class Direct(NamedTuple):
+    """A POST route that may be answered without FastAPI's routing: its function, its body, and who may call it."""
+
+    answer: Callable[[Request, Any, Any], Awaitable[Response]]
+    body: type[BaseModel]
+    caller: Callable[[Request], Awaitable[Any]]
+
+
 MakeLoop = Callable[["Running"], Loop]
 
 
@@ -66,9 +76,10 @@ class Service:
 
     `subjects` is the table whose primary key is (account, customer): the row that is locked, and made by
     `subject_row` when missing, before `load`. `loops` are further loops that the runtime supervises, `asgi` hot
-    routes as plain ASGI callables by path, `documents` what OpenAPI says of them. `owns_setup` is true for the one
-    service whose config table is the original; it also keeps the archive of facts and sends the heartbeats, for
-    which `untaken` gives by account the recorded time of the oldest live input that is not a fact yet. `refold` is
+    routes as plain ASGI callables by path, `documents` what OpenAPI says of them; `direct` are routes of `router` that
+    are called often, by path. `owns_setup` is true for the one service whose config table is the original; it also
+    keeps the archive of facts and sends the heartbeats, for which `untaken` gives by account the recorded time of the
+    oldest live input that is not a fact yet. `refold` is
     how it is rebuilt; a service without is an original. `deep` holds it against the facts of its types out of the
     archive, and says what does not add up.
     """
@@ -87,6 +98,7 @@ class Service:
     owns_setup: bool = False
     untaken: Query | None = None
     asgi: Mapping[str, Callable[["Running"], Any]] = field(default_factory=dict)
+    direct: Mapping[str, Direct] = field(default_factory=dict)
     documents: Callable[[], Mapping[str, Any]] | None = None
     on_start: Callable[["Running"], Awaitable[None]] | None = None
     refold: Refold | None = None

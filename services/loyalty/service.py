@@ -14,6 +14,7 @@ from services.loyalty.referrals.joining import forget_member, merge_members
 from services.loyalty.referrals.loading import load
 from services.loyalty.referrals.rewards import TOLD
 from services.loyalty.rewards import revoke_after_fall
+from services.loyalty.routes.spending import DIRECT
 from services.loyalty.upkeep import (
     announce_expiry,
     expire_lots,
@@ -69,6 +70,7 @@ loyalty = Service(
     },
     loops={"webhooks": Calling},
     router=routes.router,
+    direct=DIRECT,
     prefixes=(
         "/v1/members",
         "/v1/holds",

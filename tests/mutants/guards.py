@@ -284,8 +284,8 @@ MUTANTS = (
     Mutant(
         "relay: a fact is published before the outbox forgets it",
         "shared/relay.py",
-        "        await self.bus.publish([Outgoing(*row[2:]) for row in rows])\n        await self._forget(rows)\n",
-        "        await self._forget(rows)\n        await self.bus.publish([Outgoing(*row[2:]) for row in rows])\n",
+        "            await self.bus.publish(facts)\n        await self._forget(rows)\n",
+        "            pass\n        await self._forget(rows)\n        await self.bus.publish(facts)\n",
         KILLED,
     ),
     Mutant(

@@ -14,9 +14,10 @@ from services.loyalty.records import Hold, Note, Redemption, Transaction
 from services.loyalty.redemptions import Basket
 from services.loyalty.reward_records import Voucher
 from services.loyalty.routes.base import KEYED, MOST_POINTS, Asked, Customer, Name, Points, WalletName, living
-from shared.access import Caller, MemberOrServer, ServerKey, customer_of
+from shared.access import Caller, MemberOrServer, ServerKey, customer_of, member_or_server
 from shared.errors import Refused, not_found
 from shared.openapi import Answer, Router
+from shared.service import Direct
 from shared.web import answer, perform, reading
 from shared.workset import Command
 
@@ -115,6 +116,9 @@ async def redeem(request: Request, body: RedeemBody, caller: MemberOrServer) -> 
         draws=body.points if body.wallet == MAIN else 0,
         together=True,
     )
+
+
+DIRECT = {"/v1/redemptions": Direct(redeem, RedeemBody, member_or_server)}
 
 
 @router.get("/v1/redemptions/{redemption}")
