@@ -531,8 +531,8 @@ MUTANTS = (
     Mutant(
         "mail: a message goes out by the channel it names",
         "services/notifications/outgoing.py",
-        "return await self._channels[handed.message.channel].send(letter)",
-        'return await self._channels["email"].send(letter)',
+        "outcome = await self._channels[message.channel].send(letter)",
+        'outcome = await self._channels["email"].send(letter)',
         "tests/notifications/test_delivery.py"
         "::test_a_message_goes_out_by_its_own_channel_and_is_forgotten_there[embedded]",
     ),
