@@ -24,6 +24,7 @@ from tests.faults.house import House
 
 T = TypeVar("T")
 QUIET_SECONDS = 240.0
+HAND_OVER_SECONDS = 20.0
 ON_THE_WAY = {MessageState.CLAIMED, MessageState.HANDING_OVER}
 
 
@@ -118,6 +119,13 @@ class Inside:
                     found.setdefault(record.headers["ce_id"], record)
         await subscription.close()
         return list(found.values())
+
+    def hands_over(self, service: str, to: str) -> None:
+        """Wait until a process holds the lease of a service's relay; raises AssertionError after some seconds."""
+        until = time.monotonic() + HAND_OVER_SECONDS
+        while (holder := self.relay_of(service)) != to:
+            assert time.monotonic() < until, f"{holder} still publishes for {service}, not {to}"
+            time.sleep(0.2)
 
     def relay_of(self, service: str) -> str:
         """The process that holds the lease of a service's relay."""

@@ -43,7 +43,7 @@ def test_ingest_stands_still_for_two_hours_with_purchases_that_were_answered(dra
     house, holder = drama.house, drama.inside.relay_of("ingest")
     (other,) = set(house.heads_of("ingest")) - {holder}
     house.signal(signal.SIGSTOP, holder)
-    house.deaf = {holder}
+    house.away = {holder}
     buys_every_second_cart(drama)
     house.signal(signal.SIGSTOP, other)
     house.moves_to(LAST_TRIES, "notifications")
@@ -53,7 +53,7 @@ def test_ingest_stands_still_for_two_hours_with_purchases_that_were_answered(dra
     house.signal(signal.SIGCONT, holder, other)
     drama.inside.drains(60)
     assert reminded(drama) == set()
-    house.deaf = set()
+    house.away = set()
     house.moves_to(LAST_TRIES, holder, other)
     house.start(holder, other)
     only_who_bought_nothing_is_reminded(drama)

@@ -1,4 +1,4 @@
-"""Several replicas of each service: frozen past their session, or with clocks that are off."""
+"""Several replicas of each service: frozen past their session, scaled up and down, or with clocks that are off."""
 
 import signal
 from collections.abc import Iterator
@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.faults.days import LAST_TRIES, MOMENTS
+from tests.faults.days import ALL_IS_RIPE, LAST_TRIES, MOMENTS
 from tests.faults.drama import played
 from tests.faults.house import SERVICES, House
 from tests.faults.load import Load
 from tests.faults.mailbox import Mailbox
+from tests.faults.order import told_in_order
 from tests.faults.trade import Trade
 from tests.real.smtp import SmtpServer
 
@@ -45,6 +46,14 @@ def one_each(mode: dict[str, Any], tmp_path: Path) -> Iterator[House]:
     yield from built(House(tmp_path, mode))
 
 
+@pytest.fixture
+def up_to_four(mode: dict[str, Any], tmp_path: Path) -> Iterator[House]:
+    """One process for each service, with room for three more of each."""
+    house = House(tmp_path, mode, replicas=dict.fromkeys(SERVICES, 4))
+    house.away = set(house.heads) - set(SERVICES)
+    yield from built(house)
+
+
 def built(house: House) -> Iterator[House]:
     """A house that is pulled down in the end."""
     try:
@@ -74,6 +83,44 @@ def test_zombies_change_nothing(twins: House, tmp_path: Path, smtp_server: SmtpS
         frozen(twins, *TWINS)
         drama.inside.rests()
         drama.ends_well(moments=[LAST_TRIES])
+
+
+def scales(house: House, service: str, to: int) -> None:
+    """Have so many replicas of a service: new ones join together, of the old ones the first have to go, in order."""
+    present = [head for head in house.heads_of(service) if head not in house.away]
+    new = [head for head in house.heads_of(service) if head in house.away][: max(0, to - len(present))]
+    house.start(*new)
+    house.away -= set(new)
+    for head in present[: max(0, len(present) - to)]:
+        house.away.add(head)
+        house.stop(head)
+
+
+def test_scaled_to_four_and_back_under_load_order_is_kept_and_each_timer_fires_once(
+    up_to_four: House, tmp_path: Path, smtp_server: SmtpServer
+) -> None:
+    """Each service in turn while orders come in; who mails and who books, again while their timers fire."""
+    house = up_to_four
+    with played(house, Mailbox(tmp_path, smtp_server), Trade(15, customers=24)) as drama:
+        load = Load(house, drama.trade.stories).begin(4)
+        for service in SERVICES:
+            for to in (2, 4, 2, 1):
+                load.release(1)
+                scales(house, service, to)
+            drama.inside.hands_over(service, f"{service}-4")
+        load.finish()
+        drama.inside.rests()
+        for service, moment in (("notifications", LAST_TRIES), ("loyalty", ALL_IS_RIPE)):
+            house.moves_to(moment)
+            house.away -= set(house.heads_of(service))
+            house.start(*(head for head in house.heads if head not in house.away))
+            scales(house, service, 2)
+            drama.inside.rests()
+            scales(house, service, 1)
+        drama.redeems()
+        house.kills = 0  # of idle processes only, so that no mail may be unknown
+        drama.ends_well()
+        told_in_order(drama.inside)
 
 
 @pytest.mark.parametrize("ahead", [90, -90])
