@@ -11,7 +11,7 @@ from tests.faults.house import House
 from tests.faults.trade import native
 
 TICKS_PER_SECOND = 10
-CUSTOMERS = 40
+RETURN_SECONDS = 5  # so often each customer buys again
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -29,6 +29,7 @@ class Stream:
         self._house = house
         self._at = at
         self._batch = max(1, per_second // TICKS_PER_SECOND)
+        self._customers = RETURN_SECONDS * per_second
         self.sold = 0
 
     def flows(self, seconds: float) -> list[Answer]:
@@ -45,7 +46,7 @@ class Stream:
         return answers
 
     def _purchase(self, number: int) -> object:
-        who = {"id": f"stream{number % CUSTOMERS}"}
+        who = {"id": f"stream{number % self._customers}"}
         data = {"order_id": f"s{number}", "customer": who, "lines": [{"product": "tea", "price": 900}]}
         return native(f"s{number}", "purchase", self._at + timedelta(milliseconds=number), data).body
 

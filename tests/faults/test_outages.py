@@ -53,7 +53,7 @@ def server() -> Iterator[Postgres]:
 
 @pytest.mark.parametrize(
     ("seconds", "per_second"),
-    [pytest.param(5, 50, marks=DISTRIBUTED), pytest.param(60, 200, marks=[IN_FULL, *DISTRIBUTED])],
+    [pytest.param(5, 50, marks=DISTRIBUTED), pytest.param(60, 200, marks=[IN_FULL, pytest.mark.alone, *DISTRIBUTED])],
 )
 def test_kafka_away_is_no_outage_and_no_cart_bought_meanwhile_is_reminded_of(
     broker: Broker, postgres_names: str, topic_prefix: str, tmp_path: Path, seconds: int, per_second: int

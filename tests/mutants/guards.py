@@ -331,6 +331,13 @@ MUTANTS = (
         f"{OUTAGES}test_kafka_away_is_no_outage_and_no_cart_bought_meanwhile_is_reminded_of[5-50]",
     ),
     Mutant(
+        "Kafka: topics that the brokers refuse are told of",
+        "shared/bus/kafka.py",
+        "if for_code(code) not in {NoError, TopicAlreadyExistsError}:",
+        "if not topic:",
+        f"{BUS}test_topics_that_the_brokers_refuse_are_told_of",
+    ),
+    Mutant(
         "PostgreSQL: who starts before it waits",
         "shared/db/postgres.py",
         "START_SECONDS = 20.0",
