@@ -33,10 +33,10 @@ def brokers() -> Iterator[list[Broker]]:
 
 
 @pytest.fixture
-def house(brokers: list[Broker], postgres_url: str, tmp_path: Path) -> Iterator[House]:
+def house(brokers: list[Broker], postgres_names: str, tmp_path: Path) -> Iterator[House]:
     """An installation on PostgreSQL that keeps three copies of each topic."""
     addresses = ",".join(broker.address for broker in brokers)
-    mode: dict[str, Any] = {"database_url": postgres_url, "bus_url": f"kafka://{addresses}", "topic_replication": "3"}
+    mode: dict[str, Any] = {"database_url": postgres_names, "bus_url": f"kafka://{addresses}", "topic_replication": "3"}
     made = House(tmp_path, mode)
     try:
         yield made

@@ -19,9 +19,9 @@ PAST_THE_SESSION_SECONDS = 13.0
 
 
 @pytest.fixture
-def house(postgres_url: str, kafka_address: str, topic_prefix: str, tmp_path: Path) -> Iterator[House]:
+def house(postgres_names: str, kafka_address: str, topic_prefix: str, tmp_path: Path) -> Iterator[House]:
     """A process for each service, two of ingest."""
-    mode = {"database_url": postgres_url, "bus_url": f"kafka://{kafka_address}", "topic_prefix": topic_prefix}
+    mode = {"database_url": postgres_names, "bus_url": f"kafka://{kafka_address}", "topic_prefix": topic_prefix}
     made = House(tmp_path, mode, replicas={"ingest": 2})
     try:
         yield made
