@@ -23,7 +23,7 @@ from tests.bench.cpu import family_seconds, own_seconds
 from tests.bench.facts import carts, orders, set_up
 from tests.bench.figures import Figure, figure, reported
 from tests.bench.ten_rules import with_ten_rules
-from tests.real.postgres import Postgres, database_names
+from tests.real.postgres import Postgres, database_names, make_empty
 from tests.world import World, a_world
 
 ROUNDS = 3
@@ -87,7 +87,9 @@ async def _bare(url: str, folder: str, points: Rule) -> AsyncIterator[Take]:
         await sqlite.prepare()
         yield sqlite.take
         return
-    connection = await asyncpg.connect(url.format(service="ingest"))  # a database that this bench leaves empty
+    own = url.format(service="ingest")  # which this bench uses for nothing else
+    make_empty(own)
+    connection = await asyncpg.connect(own)
     try:
         postgres = BarePostgres(connection, points)
         await postgres.prepare()
