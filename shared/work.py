@@ -110,8 +110,7 @@ class Judge:
     async def _in_hand(self, tx: Tx, work: Sequence[Work]) -> list[Work]:
         """Work under its customers' living names, their rows locked: only now may their parked lines be read."""
         await self._record_merges(tx, work)
-        resolved = await self._resolved(tx, work)
-        names = customers(resolved)
+        resolved, names = await self._resolved(tx, work)
         await self._lock(tx, names)
         await self._unmoved(tx, names)
         await self._queue_together(tx, resolved)
@@ -184,12 +183,14 @@ class Judge:
             self.service.timers[item.kind](item, desk)
             desk.count("timers_fired")
 
-    async def _resolved(self, tx: Tx, work: Sequence[Work]) -> list[Work]:
+    async def _resolved(self, tx: Tx, work: Sequence[Work]) -> tuple[list[Work], list[tuple[str, str]]]:
+        """Work under its customers' living names, and these, sorted."""
         names = customers(work)
         aliases = await survivors(tx, self.kernel, names)
         if not aliases:
-            return list(work)
-        return [self._renamed(item, aliases) for item in work]
+            return list(work), names
+        renamed = [self._renamed(item, aliases) for item in work]
+        return renamed, customers(renamed)
 
     def _renamed(self, item: Work, aliases: dict[tuple[str, str], str]) -> Work:
         survivor = aliases.get((item.account, item.customer))

@@ -63,6 +63,8 @@ async def load(tx: Tx, work: Sequence[Work]) -> Desk:
 
 async def _under_living_names(tx: Tx, ratings: Sequence[Rating], work: Sequence[Work]) -> Sequence[Rating]:
     """Ratings with whom their customers were merged into: an order that earned nothing moves with no lot."""
+    if not ratings:
+        return ratings
     others = {(rating.account, without_wallet(rating.customer)) for rating in ratings}.difference(customers(work))
     living = await survivors(tx, attach(tables.metadata), others) if others else {}
     if not living:

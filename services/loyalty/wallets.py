@@ -8,18 +8,17 @@ from services.loyalty.records import Habits, Member, MemberRow
 
 def member_of(*columns: Any) -> Member:
     """A member out of the columns of its row."""
-    row = MemberRow(*columns)
-    habits = row.habits
+    account, customer, tier, available, pending, held, debt, habits = columns
     return Member(
-        row.account,
-        row.customer,
+        account,
+        customer,
         habits.joined_at,
         habits.program,
-        row.tier,
-        row.available,
-        row.pending,
-        row.held,
-        row.debt,
+        tier,
+        available,
+        pending,
+        held,
+        debt,
         habits.earned,
         habits.redeemed,
         habits.moves,
