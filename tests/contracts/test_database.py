@@ -356,6 +356,46 @@ async def test_many_rows_are_written_as_they_are_whatever_they_have_in_common(db
     }
 
 
+def many(account: str) -> list[Thing]:
+    """More rows than any statement takes at once; the first and the last have the very same moment."""
+    ends = datetime(2026, 1, 1, tzinfo=UTC)
+    return [
+        Thing(
+            account,
+            f"{n:03}",
+            at=ends if n in {0, 249} else ends + timedelta(hours=n),
+            note=Note(f"{n}", (n,)) if n % 3 else None,
+            raw=bytes([n]),
+            big=n,
+            share=n / 7,
+            good=n % 2 == 0,
+        )
+        for n in range(250)
+    ]
+
+
+async def test_hundreds_of_rows_go_in_and_are_found_together(db: Database) -> None:
+    rows = many("acc_1")
+    await add(db, *rows)
+    keys = [(row.account, row.id) for row in rows[:70]]
+    async with db.write() as tx:
+        found = await tx.fetch_by_keys(thing, [*keys, ("acc_1", "missing"), ("acc_2", "001")], Thing)
+        assert sorted(found, key=lambda row: row.id) == rows[:70]
+        assert await tx.lock_many(thing, [*keys, ("acc_2", "001")]) == keys
+        both = await tx.fetch_by_keys(thing, [("acc_1", True), ("acc_1", False)], Thing, by=("account", "good"))
+        assert sorted(both, key=lambda row: row.id) == rows
+
+
+@pytest.mark.parametrize("wrong", [Thing("acc_2", "007"), Thing("acc_2", "b", big=2**63)], ids=["twice", "too big"])
+async def test_one_wrong_row_among_hundreds_takes_all_back_and_is_no_outage(db: Database, wrong: Thing) -> None:
+    with pytest.raises(Exception, match=r".") as caught:
+        await add(db, *many("acc_2"), wrong)
+    assert not isinstance(caught.value, Unavailable)
+    assert await things(db) == {}
+    await add(db, *many("acc_2"))
+    assert len(await things(db)) == len(many("acc_2"))
+
+
 def test_a_column_is_folded_only_where_all_values_are_the_same_and_one_stays() -> None:
     assert folded([["a"] * 8, list(range(8))], []) == ((0,), ["a", list(range(8))])
     assert folded([["a"] * 8, [None] * 8], []) == ((0,), ["a", [None] * 8])
