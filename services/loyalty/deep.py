@@ -89,12 +89,13 @@ class Deep:
         """Hold one revision against the ratings it has brought: the main wallet's is always there."""
         key, owner = (event.account, order.id), self._owner(event.account, event.customer)
         rating = self._ratings.get(key)
+        known = [(name, self._ratings[event.account, name]) for name in self._names(event.account, order.id)]
+        if rating is None or rating.revision >= order.revision:
+            self._seen.update((event.account, name) for name, _rating in known)
         if rating is None or rating.revision < order.revision:
             if (event.account, owner) not in self._parked:
                 self._amiss("orders whose newest revision is not rated", order.id)
             return
-        known = [(name, self._ratings[event.account, name]) for name in self._names(event.account, order.id)]
-        self._seen.update((event.account, name) for name, _rating in known)
         for name, one in known:
             if one.revision > order.revision:
                 continue
@@ -105,7 +106,8 @@ class Deep:
 
     def _names(self, account: str, order: str) -> list[str]:
         """How an order is called in the wallets in which it was rated."""
-        names = [order, *(in_wallet(order, wallet) for wallet in self._versions[account].wallets)]
+        found = self._versions.get(account)
+        names = [order, *(in_wallet(order, wallet) for wallet in (found.wallets if found else ()))]
         return [name for name in names if (account, name) in self._ratings]
 
     def _entitled(self, order: Order, rating: Rating) -> set[int]:

@@ -6,7 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from services.__main__ import load
+from services.loyalty import tables
+from services.loyalty.programmes import Wallet
+from services.loyalty.rules.spend import Spend
+from services.loyalty.versions import version_row, versions_of
 from tests.faults.trade import OPENING, Story, Trade
 from tests.faults.undisturbed import opened, told
 from tests.world import World, a_world
@@ -20,20 +26,19 @@ class Shop(NamedTuple):
     keys: dict[str, str]
 
     async def gives_stamps(self) -> None:
-        """From now on the programme has a second wallet: a stamp for each full 5.00."""
+        """The programme has had a second wallet from its first day on: a stamp for each full 5.00."""
         bare = {"customer": "cus_nobody", "points": 1, "reason": "so that there is a programme", "actor": "ops"}
-        await self._asks("POST", "/v1/transactions", bare)
-        (programme,) = (await self._asks("GET", "/v1/programs", None))["data"]
-        kept = {name: value for name, value in programme.items() if name not in {"id", "version"}}
-        stamp = {"rule": "spend", "name": "stamp", "per": 500, "wallet": "stamps"}
-        changed = {**kept, "wallets": [{"name": "stamps", "pending_days": 3}], "rules": [*kept["rules"], stamp]}
-        await self._asks("PUT", f"/v1/programs/{programme['id']}", changed)
-
-    async def _asks(self, verb: str, path: str, body: Any) -> Any:
-        headers = {"authorization": f"Bearer {self.keys['server']}", "idempotency-key": f"{verb} {path}"}
-        answer = await self.world.http.request(verb, path, json=body, headers=headers)
-        assert answer.status_code < 300, answer.text
-        return answer.json()
+        headers = {"authorization": f"Bearer {self.keys['server_key']}", "idempotency-key": "programme"}
+        answer = await self.world.http.post("/v1/transactions", json=bare, headers=headers)
+        assert answer.status_code == 201, answer.text
+        account = self.keys["account"]
+        async with self.world.of("loyalty").db.write() as tx:
+            versions = (await versions_of(tx, [account]))[account]
+            plain = versions.bodies[0]
+            stamp = Spend(name="stamp", per=500, wallet="stamps")
+            stamps = Wallet(name="stamps", pending_days=3)
+            changed = replace(plain, version=2, wallets=(stamps,), rules=(*plain.rules, stamp))
+            await tx.insert_many(tables.program, [version_row(account, changed, versions.effective[0], tx.now)])
 
     async def hears(self, story: Story) -> None:
         """Post what happened; nothing is taken in yet."""
