@@ -110,12 +110,17 @@ class Relay:
             return True
         async with self.db.write() as tx:
             now = await tx.machine_now()
-            mine = await tx.execute(self._renew, me=self.writer, now_=now, until_=now + LEASE)
+            mine = await tx.execute(self._renew, me=self.writer, now_=self._over(now), until_=now + LEASE)
             if not mine:  # the very first lease, unless another holds one
                 row = ("relay", self.writer, now + LEASE)
                 mine = len(await tx.insert_new(self.kernel.lease, [row], ("name",)))
         self._held_until = machine_seconds() + LEASE.total_seconds() / 2 if mine else 0.0
         return bool(mine)
+
+    def _over(self, now: datetime) -> datetime:
+        """Leases that end before then are nobody's: whoever took one before we were alone is dead."""
+        alone = self.db.alone_at
+        return now if alone is None else max(now, alone + LEASE)
 
     async def release(self) -> None:
         """Give the lease back, so that the next holder need not wait for its end."""

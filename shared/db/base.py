@@ -211,9 +211,10 @@ class Tx(Reader):
 
 
 class Database(ABC):
-    """One service's database."""
+    """One service's database; `alone_at` is the machine time at which no other living process used it, if known."""
 
     dialect: Dialect
+    alone_at: datetime | None = None
 
     @abstractmethod
     async def open(self) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Executable, Table
 from shared.clock import Clock, machine_now
 from shared.db.appending import Appending, Bundle, Tally
 from shared.db.base import Database, Key, Query, Reader, Tx, compiled
+from shared.db.presence import Presence
 from shared.db.statements import SQLITE, convert_rows, primary_key, sql_of
 from shared.db.thread import Thread
 from shared.errors import Unavailable
@@ -165,18 +166,21 @@ class Sqlite(Database):
         self._writer: Thread | None = None
         self._reader: Thread | None = None
         self._reading = asyncio.Lock()
+        self._presence = Presence(path)
 
     async def open(self) -> None:
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         self._writer = Thread(self.path, readonly=False)
         self._reader = Thread(self.path, readonly=True)
         await self._writer.run(lambda con: con.execute("SELECT 1"))
+        self.alone_at = await self._writer.run(lambda _con: self._presence.enter())
 
     async def close(self) -> None:
         for thread in (self._reader, self._writer):
             if thread is not None:
                 await thread.stop()
         self._reader = self._writer = None
+        self._presence.leave()
 
     def read(self) -> AbstractAsyncContextManager[Reader]:
         return self._read()
