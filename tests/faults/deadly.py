@@ -90,6 +90,9 @@ class DeadlyDatabase(Database):
     def read(self) -> AbstractAsyncContextManager[Reader]:
         return self._real.read()
 
+    def look(self) -> AbstractAsyncContextManager[Reader]:
+        return self._real.look()
+
     def write(self) -> AbstractAsyncContextManager[Tx]:
         return self._write()
 
