@@ -6,6 +6,7 @@ import msgspec
 
 LARGE_EVENT = 32 * 1024
 _any = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 def flags_of(raw: bytes, *, is_event: bool) -> list[str]:
@@ -16,11 +17,16 @@ def flags_of(raw: bytes, *, is_event: bool) -> list[str]:
 
 def has_twin_keys(raw: bytes) -> bool:
     """Whether an object in JSON text names a key twice; keys with a space before their colon are not looked at."""
-    written = raw.count(b'":') - raw.count(b'\\":')
     try:
-        return written > _keys(_any(raw))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said, written = _any(raw), _written(raw)
+        return written > _written(_encode(said)) and written > _keys(said)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
+
+
+def _written(raw: bytes) -> int:
+    """How many keys JSON text shows at the least: what ends in a backslash is not counted."""
+    return raw.count(b'":') - raw.count(b'\\":')
 
 
 def _keys(value: Any) -> int:

@@ -149,7 +149,17 @@ async def _load_claimed(tx: Tx, desk: IngestDesk, work: Sequence[Any]) -> None:
         desk.carts.loaded((cart.account, cart.store, cart.token), cart)
     for product in await tx.fetch_by_keys(tables.product, spoken.products, ProductRow):
         desk.products.loaded((product.account, product.id), product)
-    digests = [(account, digest_of(desk.secrets[account].hash_key, key)) for account, key in spoken.names]
+    await _load_suppressions(tx, desk, spoken.names)
+
+
+async def _load_suppressions(tx: Tx, desk: IngestDesk, names: Iterable[tuple[str, Key]]) -> None:
+    """Which of the names were erased; no name is hashed where nobody ever was."""
+    accounts = {(account,) for account, _ in names}
+    erasing = await tx.fetch_first_by_keys(
+        tables.suppression, accounts, SuppressionRow, by=("account",), order=("digest",), most=1
+    )
+    some = {row.account for row in erasing}
+    digests = [(account, digest_of(desk.secrets[account].hash_key, key)) for account, key in names if account in some]
     for row in await tx.fetch_by_keys(tables.suppression, digests, SuppressionRow):
         desk.suppressions.loaded((row.account, row.digest), row)
 
