@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Coroutine
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -58,14 +59,15 @@ class Inside:
         self._run(closed())
         self._runner.close()
 
-    def rests(self, *, sent: bool = True) -> None:
+    def rests(self, *, sent: bool = True, tried: bool = False) -> None:
         """Wait until nothing is on its way, seen twice in a row; with `sent` no mail either.
 
+        A mail whose hand-over was cut short is tried again a minute later: only with `tried` is that waited for.
         Raises AssertionError when that takes longer than a few minutes.
         """
         until, quiet = time.monotonic() + QUIET_SECONDS, 0
         while quiet < 2:
-            still = self._run(self._still(sent=sent))
+            still = self._run(self._still(sent=sent, tried=tried))
             quiet = 0 if still else quiet + 1
             assert time.monotonic() < until, f"never quiet: {still}"
             if quiet < 2:
@@ -91,20 +93,20 @@ class Inside:
         queues = {name: (book.untaken, book.outbox, lags[name]) for name, book in kept.items()}
         return str(queues) if any(any(queue) for queue in queues.values()) else ""
 
-    async def _still(self, *, sent: bool) -> str:
+    async def _still(self, *, sent: bool, tried: bool) -> str:
         """What is still on its way, '' for nothing."""
         try:
             if not await books.is_quiet(self._services, self._bus, self._house.now):
                 return await self._queued() or "a timer is overdue"
-            messages = await self._sending()
+            messages = await self._sending(ON_THE_WAY | {MessageState.WAITING} if tried else ON_THE_WAY)
         except Unavailable as error:
             return str(error)
         states = Counter(message.state.value for message in messages)
         return str(dict(states)) if sent and messages else ""
 
-    async def _sending(self) -> list[Message]:
+    async def _sending(self, states: AbstractSet[MessageState]) -> list[Message]:
         found = await messages_of(self._services[-1].db)
-        return [message for message in found if message.state in ON_THE_WAY]
+        return [message for message in found if message.state in states]
 
     def told(self, topic: str) -> list[Record]:
         """Every fact of a topic in the order of its partition, repeats left out."""

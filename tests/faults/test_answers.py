@@ -77,6 +77,7 @@ def test_sigterm_under_load_without_a_broker_ends_within_30_seconds(
             broker.start()
             house.start(*house.heads)
             load.finish()
+            drama.inside.rests(tried=True)
             drama.ends_well(moments=())
     finally:
         house.pull_down()
