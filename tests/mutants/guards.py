@@ -93,8 +93,8 @@ MUTANTS = (
     Mutant(
         "aliases: a merged name is resolved before its facts are judged",
         "shared/work.py",
-        "resolved = await self._resolved(tx, work)",
-        "resolved = list(work)",
+        "aliases = await survivors(tx, self.kernel, names)",
+        "aliases: dict[tuple[str, str], str] = {}",
         f"{ROAD}test_facts_under_a_merged_name_reach_the_survivor[embedded]",
     ),
     Mutant(
