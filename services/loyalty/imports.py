@@ -44,7 +44,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(text: str) -> list[Row]:
     """Rows of a CSV file with a header; raises Invalid with a pointer to every faulty row."""
-    lines = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    lines = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=None))
+    try:
+        return _read(lines)
+    except csv.Error as error:
+        raise Invalid([(f"/{lines.line_num}", str(error))]) from error
+
+
+def _read(lines: "csv.DictReader[str]") -> list[Row]:
     unknown = [name for name in lines.fieldnames or () if name not in COLUMNS]
     if unknown or not {"customer", "points", "reference"} <= set(lines.fieldnames or ()):
         raise Invalid([("/0", f"columns are {', '.join(COLUMNS)}; the first three are needed")])

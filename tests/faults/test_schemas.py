@@ -13,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import APIOperation, Case
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -78,6 +79,6 @@ def _why(
 
     try:
         example()
-    except Exception as failure:  # noqa: BLE001 - all operations are tried, and all faults told
+    except (Exception, FailureGroup) as failure:  # noqa: BLE001 - all operations are tried, and all faults told
         return f"{operation.label}: {str(failure)[:500]}"
     return ""

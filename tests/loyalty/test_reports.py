@@ -124,3 +124,16 @@ async def test_whoever_changes_something_by_the_api_stands_in_the_audit_log(till
     assert rows[3]["subject"] == reward
     assert {row["key"] for row in rows} == {"key_1"}
     await till.asks("/v1/audit-events", by=till.token("cus_ana"), status=403)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("a|\rb", "/0"),
+        ('customer,points,reference\rcus_ana,5,"' + "x" * 200_000 + '"', "/1"),
+    ],
+)
+async def test_a_file_that_is_no_csv_is_told_where(corner_till: Till, text: str, at: str) -> None:
+    """A line may also end as on old Macs; a field has its limit."""
+    told = await imported(corner_till, text)
+    assert (told.status_code, [fault["pointer"] for fault in told.json()["errors"]]) == (400, [at])
