@@ -19,8 +19,9 @@ def used(uses: tuple[Use, ...], name: str, cap: Cap, day: int, points: int) -> t
     """The uses with one more award of so many points; of a rule the latest periods are kept."""
     before = _used(uses, name, terms.period_start(day, cap.per))
     after = Use(name, before.period, before.points + points, before.times + 1)
-    own = sorted((use for use in uses if use.rule == name and use.period != after.period), key=lambda use: -use.period)
-    return (*(use for use in uses if use.rule != name), *own[: KEPT_PERIODS - 1], after)
+    own = [use for use in uses if use.rule == name and use.period != after.period]
+    own.sort(key=lambda use: -use.period)
+    return (*[use for use in uses if use.rule != name], *own[: KEPT_PERIODS - 1], after)
 
 
 def joined(one: tuple[Use, ...], other: tuple[Use, ...]) -> tuple[Use, ...]:
@@ -33,4 +34,7 @@ def joined(one: tuple[Use, ...], other: tuple[Use, ...]) -> tuple[Use, ...]:
 
 
 def _used(uses: tuple[Use, ...], name: str, period: int) -> Use:
-    return next((use for use in uses if use.rule == name and use.period == period), Use(name, period, 0, 0))
+    for use in uses:
+        if use.rule == name and use.period == period:
+            return use
+    return Use(name, period, 0, 0)

@@ -56,12 +56,12 @@ def _no_longer_first(
     event: Event[CustomerMerged], rating: Rating, context: Context, desk: Desk, programme: Programme
 ) -> None:
     """Rate an order as not the first one from now on, and take back what being the first had brought."""
-    rules = desk.programmes(event.account, event.store).numbered(context.version).of(wallet_of(rating.order_id)).rules
-    names = {rule.name for rule in rules if isinstance(rule, FirstOrder)}
+    rated = desk.programmes(event.account, event.store).numbered(context.version).of(wallet_of(rating.order_id))
+    names = {rule.name for rule in rated.rules if isinstance(rule, FirstOrder)}
     parts = rating.parts or ()
     kept = tuple(replace(part, points=0, why="not_the_first_order") if part.rule in names else part for part in parts)
     context = replace(context, first_order=False)
-    points = max(0, rating.points - summed(kept, context, rules, MOST)) if parts else 0
+    points = max(0, rating.points - summed(kept, context, rated.plan, MOST)) if parts else 0
     desk.put_rating(replace(rating, points=rating.points - points, parts=kept, context=context))
     if points:
         day = terms.local_day(programme.zone, context.accrued_at)

@@ -34,14 +34,14 @@ def entitlement(order: Order, context: Context, programme: Programme) -> Sum:
     """Points by the rules of the context's programme version, times its tier's multiplier, within its room."""
     if is_void(order, context):
         return Sum(0, ())
-    return stacked(memberships.without_fees(order, programme.memberships), context, programme.rules, MOST)
+    return stacked(memberships.without_fees(order, programme.memberships), context, programme.plan, MOST)
 
 
 def context_of(order: Order, shop: Shop, member: Member, programme: Programme, paid_at: datetime) -> Context:
     """What the first rating of a paid order finds; kept, and never looked up again."""
     day = terms.local_day(programme.zone, paid_at)
-    limits = [] if programme.cap is None else [caps.room(member, "", programme.cap, day)]
-    known = [limit for limit in (*limits, shop.budget) if limit is not None]
+    own = None if programme.cap is None else caps.room(member, "", programme.cap, day)
+    known = [limit for limit in (own, shop.budget) if limit is not None]
     tier = programme.ladder.tiers[standings.place(member, programme, day).level]
     numerator, denominator = _rate(order, programme)
     return Context(
@@ -193,13 +193,13 @@ def _spent(order: Order, context: Context | None, programme: Programme | None) -
     if context is None or programme is None or is_void(order, context):
         return 0
     goods = memberships.without_fees(order, programme.memberships).lines
-    kept = sum(line.net - line.refunded for line in goods if line.kind == "product")
+    kept = sum([line.net - line.refunded for line in goods if line.kind == "product"])
     return max(0, kept) * context.numerator // context.denominator
 
 
 def _rooms(member: Member, programme: Programme, day: int) -> dict[str, int]:
-    rooms = {name: caps.room(member, name, cap, day) for name, cap in programme.capped.items()}
-    return {name: limit for name, limit in rooms.items() if limit is not None}
+    found = [(name, caps.room(member, name, cap, day)) for name, cap in programme.capped.items()]
+    return {name: limit for name, limit in found if limit is not None}
 
 
 def _rate(order: Order, programme: Programme) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from services.loyalty.payment import Payment
 from services.loyalty.referring import Referrals
 from services.loyalty.rules import AnyRule, Cap, DateRule, Word
 from services.loyalty.rules.spend import Spend
+from services.loyalty.stacking import Plan, planned
 from services.loyalty.tiers import Ladder, Tier
 
 DebtPolicy = Literal["allow_negative", "clamp", "pending_first"]
@@ -150,6 +151,11 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def _of_wallets(self) -> dict[str, "Programme"]:
         found = {wallet.name: _seen_by(self, wallet) for wallet in self.wallets}
         return found | {MAIN: replace(self, wallets=(), rules=_rules_of(self, MAIN))}
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The rules about orders, sorted out."""
+        return planned(self.rules)
 
     @cached_property
     def capped(self) -> dict[str, Cap]:

@@ -1,15 +1,13 @@
 """How rules stack on an order: basic ones first, one of each exclusive group, each within its cap, then the tier."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from services.loyalty.records import Context, Part
-from services.loyalty.rules import Base, LineFilter, OrderRule, Rule
-from shared.events.ingest import Line, Order
+from services.loyalty.rules import Basket, OrderRule, Rule
+from shared.events.ingest import Order
 
-MOST_PLANS = 1_000
+Groups = tuple[tuple[OrderRule, ...], ...]
 
 
 class Sum(NamedTuple):
@@ -20,114 +18,82 @@ class Sum(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The rules of one version that are about orders, sorted out once."""
+    """The rules of one version that are about orders, sorted out once; of each exclusive group the best comes first.
 
-    rules: Sequence[Rule]
-    found: tuple[OrderRule, ...]
+    `names` are in the order in which the rules were written, `fixed` those of rules that the tier does not multiply.
+    """
+
+    names: tuple[str, ...]
     basic: tuple[OrderRule, ...]
     others: tuple[OrderRule, ...]
-    grouped: tuple[OrderRule, ...]
+    groups: Groups
+    basic_groups: Groups
     fixed: frozenset[str]
 
 
-_plans: dict[int, Plan] = {}
+def planned(rules: Sequence[Rule]) -> Plan:
+    """The plan of these rules."""
+    found = [rule for rule in rules if isinstance(rule, OrderRule)]
+    basic = tuple([rule for rule in found if rule.basic])
+    return Plan(
+        names=tuple([rule.name for rule in found]),
+        basic=basic,
+        others=tuple([rule for rule in found if not rule.basic]),
+        groups=_groups(found),
+        basic_groups=_groups(basic),
+        fixed=frozenset([rule.name for rule in found if not rule.tiered]),
+    )
 
 
-def stacked(order: Order, context: Context, rules: Sequence[Rule], most: int) -> Sum:
-    """Points of an order by these rules in its context, at most `most`."""
-    plan = _plans.get(id(rules))
-    if plan is None or plan.rules is not rules:
-        plan = _planned(rules)
-    parts = {rule.name: _part(rule, order, context, _nothing) for rule in plan.basic}
-    if plan.grouped:
-        _one_of_each_group(plan.grouped, parts)
+def stacked(order: Order, context: Context, plan: Plan, most: int) -> Sum:
+    """Points of an order by the rules of a plan in its context, at most `most`."""
+    basket = Basket(order, context)
+    parts = {rule.name: _part(rule, basket) for rule in plan.basic}
+    _one_of_each(plan.basic_groups, parts)
     if plan.others:
-        base = _Base(order, context, plan.basic, parts)
-        parts |= {rule.name: _part(rule, order, context, base) for rule in plan.others}
-        if plan.grouped:
-            _one_of_each_group(plan.grouped, parts)
-    found = tuple([parts[rule.name] for rule in plan.found])
-    return Sum(_summed(found, context, plan.fixed, most), found)
+        basket.count([(rule.points, parts[rule.name].raw) for rule in plan.basic if parts[rule.name].points])
+        for rule in plan.others:
+            parts[rule.name] = _part(rule, basket)
+        _one_of_each(plan.groups, parts)
+    found = tuple([parts[name] for name in plan.names])
+    return Sum(summed(found, context, plan, most), found)
 
 
-def summed(parts: Sequence[Part], context: Context, rules: Sequence[Rule], most: int) -> int:
+def summed(parts: Sequence[Part], context: Context, plan: Plan, most: int) -> int:
     """What the parts of an order's rules come to: the tier multiplies what tiered ones brought, all within its room."""
-    return _summed(parts, context, _fixed(rules), most)
-
-
-def _summed(parts: Sequence[Part], context: Context, fixed_ones: frozenset[str], most: int) -> int:
     tiered = fixed = 0
     for part in parts:
-        if part.rule in fixed_ones:
+        if part.rule in plan.fixed:
             fixed += part.points
         else:
             tiered += part.points
     return min(tiered * context.percent // 100 + fixed, most if context.room is None else context.room)
 
 
-def _fixed(rules: Sequence[Rule]) -> frozenset[str]:
-    return frozenset(rule.name for rule in rules if isinstance(rule, OrderRule) and not rule.tiered)
+def _groups(rules: Sequence[OrderRule]) -> Groups:
+    """The exclusive groups: the highest priority first, the earlier one where they are equal."""
+    found: dict[str, list[OrderRule]] = {}
+    for rule in sorted(rules, key=lambda rule: -rule.priority):
+        if rule.group:
+            found.setdefault(rule.group, []).append(rule)
+    return tuple(map(tuple, found.values()))
 
 
-def _planned(rules: Sequence[Rule]) -> Plan:
-    """Versions never change, so that their identity names the plan; it keeps them alive."""
-    found = tuple(rule for rule in rules if isinstance(rule, OrderRule))
-    basic, others = (tuple(rule for rule in found if rule.basic is which) for which in (True, False))
-    plan = Plan(rules, found, basic, others, tuple(rule for rule in found if rule.group), _fixed(found))
-    if len(_plans) >= MOST_PLANS:
-        _plans.clear()
-    _plans[id(rules)] = plan
-    return plan
-
-
-class _Base:
-    """What the basic rules that count bring for some lines of an order, each choice of lines judged once."""
-
-    def __init__(self, order: Order, context: Context, basic: Sequence[OrderRule], parts: Mapping[str, Part]) -> None:
-        self._order, self._context = order, context
-        self._counted = [rule for rule in basic if parts[rule.name].points]
-        self._known = {_which(order.lines): sum(parts[rule.name].raw for rule in self._counted)}
-
-    def __call__(self, lines: LineFilter) -> int:
-        """Points for these lines."""
-        some = lines.of(self._order)
-        points = self._known.get(_which(some))
-        if points is None:
-            order, context = replace(self._order, lines=some), self._context
-            points = sum([rule.points(order, context, _nothing) for rule in self._counted])
-            self._known[_which(some)] = points
-        return points
-
-
-def _which(lines: Sequence[Line]) -> tuple[int, ...]:
-    return tuple(map(id, lines))
-
-
-def _nothing(_lines: LineFilter) -> int:
-    return 0
-
-
-def _part(rule: OrderRule, order: Order, context: Context, base: Base) -> Part:
+def _part(rule: OrderRule, basket: Basket) -> Part:
+    context = basket.context
     failed = rule.failed(context)
     if failed:
         return Part(rule.name, 0, 0, failed)
-    raw = rule.points(order, context, base)
+    raw = rule.points(basket)
     if not raw:
-        return Part(rule.name, 0, 0, rule.why_nothing(order))
-    room = context.rooms.get(rule.name, raw) if rule.cap is not None else raw
-    return Part(rule.name, min(raw, room), raw, "capped" if raw > room else "")
+        return Part(rule.name, 0, 0, rule.why_nothing(basket))
+    room = raw if rule.cap is None else context.rooms.get(rule.name, raw)
+    return Part(rule.name, raw, raw) if raw <= room else Part(rule.name, room, raw, "capped")
 
 
-def _one_of_each_group(rules: Sequence[OrderRule], parts: dict[str, Part]) -> None:
+def _one_of_each(groups: Groups, parts: dict[str, Part]) -> None:
     """Take from all but the best of each exclusive group what they brought."""
-    best: dict[str, OrderRule] = {}
-    for rule in rules:
-        part = parts.get(rule.name)
-        if rule.group and part is not None and part.points:
-            held = best.get(rule.group)
-            best[rule.group] = rule if held is None or rule.priority > held.priority else held
-    for rule in rules:
-        part = parts.get(rule.name)
-        winner = best.get(rule.group)
-        if part is not None and part.points and winner is not None and winner is not rule:
-            parts[rule.name] = Part(rule.name, 0, part.raw, f"beaten_by:{winner.name}")
+    for group in groups:
+        bringing = [rule.name for rule in group if parts[rule.name].points]
+        for name in bringing[1:]:
+            parts[name] = Part(name, 0, parts[name].raw, f"beaten_by:{bringing[0]}")

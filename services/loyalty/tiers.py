@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from itertools import groupby
 from operator import attrgetter
 from typing import Annotated, Literal, NamedTuple
 
@@ -70,7 +69,12 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def earned(self, points: int) -> int:
         """The highest level that so much of what counts reaches."""
-        return max((n for n, tier in enumerate(self.tiers) if tier.threshold <= points), default=0)
+        level = 0
+        for n, tier in enumerate(self.tiers):
+            if tier.threshold > points:
+                break
+            level = n
+        return level
 
     def leaves(self, accrued: int, joined: int) -> int | None:
         """The local day on which what came on one no longer counts, for who joined on another; None for never."""
@@ -90,6 +94,10 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """What of a move counts."""
         found: int = AMOUNT[self.by](move)
         return found
+
+
+GOES, COMES = 0, 1
+Change = tuple[tuple[int, int], int]
 
 
 class Standing(NamedTuple):
@@ -170,18 +178,25 @@ class _Climb:
         self.falls_on: int | None = None
 
     def run(self, moves: Sequence[Move], today: int, joined: int) -> Standing:
-        found = [(m, self.ladder.leaves(m.accrued, joined)) for m in moves if m.day <= today]
-        counted = [(m.day, self.ladder.amount(m), leaves) for m, leaves in found if _counts(leaves, m.day)]
-        comes = [(day, 1, amount) for day, amount, _ in counted]
-        goes = [(leaves, 0, -amount) for _, amount, leaves in counted if leaves is not None]
-        days = groupby(sorted(comes + goes), key=lambda change: change[:2])
-        ahead = [(day, part, sum(c[2] for c in changes)) for (day, part), changes in days]
-        for day, part, points in ahead:
+        ahead = self._changes(moves, today, joined)
+        for (day, part), points in ahead:
             if day > today:
                 break
-            self._step(day, points, coming=part == 1)
+            self._step(day, points, coming=part == COMES)
         self._grace_until(today)
         return Standing(self.level, self._fall(ahead, today) if self.falls_on is None else self.falls_on)
+
+    def _changes(self, moves: Sequence[Move], today: int, joined: int) -> list[Change]:
+        """What goes and comes, by day."""
+        ladder, found = self.ladder, dict[tuple[int, int], int]()
+        for move in moves:
+            leaves = ladder.leaves(move.accrued, joined)
+            if move.day <= today and _counts(leaves, move.day):
+                amount, comes = ladder.amount(move), (move.day, COMES)
+                found[comes] = found.get(comes, 0) + amount
+                if leaves is not None:
+                    found[leaves, GOES] = found.get((leaves, GOES), 0) - amount
+        return sorted(found.items())
 
     def _step(self, day: int, points: int, *, coming: bool) -> None:
         if coming:
@@ -201,11 +216,12 @@ class _Climb:
             self.level = self.level - 1 if self.ladder.downgrade == "one_step" else earned
             self.falls_on = None if self.level == earned else max(fell_on + 1, self.ladder.falls(fell_on))
 
-    def _fall(self, ahead: Sequence[tuple[int, int, int]], today: int) -> int | None:
+    def _fall(self, ahead: Sequence[Change], today: int) -> int | None:
         """The day on which the level falls when points only leave from now on."""
         points = self.points
-        for day, _, change in ahead:
-            points += change if day > today else 0
-            if day > today and self.ladder.earned(points) < self.level:
-                return None if self.ladder.downgrade == "never" else self.ladder.falls(day)
+        for (day, _), change in ahead:
+            if day > today:
+                points += change
+                if self.ladder.earned(points) < self.level:
+                    return None if self.ladder.downgrade == "never" else self.ladder.falls(day)
         return None

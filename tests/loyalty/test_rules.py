@@ -9,7 +9,7 @@ from services.loyalty.earning import entitlement
 from services.loyalty.records import Context
 from services.loyalty.rules import LineFilter, OrderRule
 from services.loyalty.rules.spend import Spend
-from services.loyalty.stacking import stacked
+from services.loyalty.stacking import planned, stacked
 from shared.events.ingest import Order, Tender
 from tests.loyalty.shop import START, line, order, programme
 
@@ -26,7 +26,7 @@ def context(numerator: int = 1, denominator: int = 1) -> Context:
 
 def earns(rule: OrderRule, bought: Order, found: Context) -> int:
     """What one rule alone brings."""
-    return stacked(bought, found, (rule,), 10**12).points
+    return stacked(bought, found, planned((rule,)), 10**12).points
 
 
 @pytest.mark.parametrize(("net", "points"), [(300, 5), (249, 0), (500, 10)])

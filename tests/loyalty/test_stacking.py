@@ -13,7 +13,7 @@ from services.loyalty.rules.first_order import FirstOrder
 from services.loyalty.rules.multiplier import Multiplier
 from services.loyalty.rules.spend import Spend
 from services.loyalty.rules.window import Window
-from services.loyalty.stacking import Sum, stacked
+from services.loyalty.stacking import Sum, planned, stacked
 from tests.loyalty.shop import line, order
 
 SHOES = LineFilter(categories=frozenset({"shoes"}))
@@ -26,7 +26,7 @@ def context(**found: Any) -> Context:
 
 
 def rated(*rules: OrderRule, **found: Any) -> Sum:
-    return stacked(order("1", *BASKET), context(**found), rules, 10**12)
+    return stacked(order("1", *BASKET), context(**found), planned(rules), 10**12)
 
 
 def told(found: Sum) -> dict[str, tuple[int, str]]:
@@ -134,7 +134,7 @@ def test_tax_and_discounts_count_only_when_asked_for_and_shrink_with_the_refund(
     half = order("1", line(1_000, refunded=500, tax=210, discount=500))
 
     def points(rule: Spend, bought: Any) -> int:
-        return stacked(bought, context(), (rule,), 10**12).points
+        return stacked(bought, context(), planned((rule,)), 10**12).points
 
     assert [points(rule, taxed) for rule in (Spend(), Spend(tax=True), Spend(before_discount=True))] == [10, 12, 15]
     assert [points(rule, half) for rule in (Spend(), Spend(tax=True), Spend(before_discount=True))] == [5, 6, 7]
@@ -160,6 +160,6 @@ def test_what_is_given_back_never_raises_what_an_order_earns(
             line(net, name=str(n), refunded=0 if kept else net * back // 100, categories=("shoes",) if shoe else ())
             for n, (net, back, shoe) in enumerate(amounts)
         ]
-        return stacked(order("1", *lines), found, rules, 10**12).points
+        return stacked(order("1", *lines), found, planned(rules), 10**12).points
 
     assert 0 <= points(kept=False) <= points(kept=True) <= room

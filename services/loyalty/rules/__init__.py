@@ -3,7 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Union
 
-from services.loyalty.rules.base import Base, Cap, DateRule, FactRule, LineFilter, OrderRule, Rule, Word
+from services.loyalty.rules.base import Cap, DateRule, FactRule, OrderRule, Rule, Word
+from services.loyalty.rules.basket import Basket, LineFilter
 from services.loyalty.rules.first_order import FirstOrder
 
 FILES = (
@@ -34,7 +35,7 @@ else:
 __all__ = [
     "RULES",
     "AnyRule",
-    "Base",
+    "Basket",
     "Cap",
     "DateRule",
     "FactRule",

@@ -1,48 +1,18 @@
-"""What an earning rule is: its conditions, its place among the others, and which lines of an order it looks at."""
+"""What an earning rule is: its conditions, its place among the others, and what it is asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
 from services.loyalty.holders import MAIN
 from services.loyalty.records import Context, Member
+from services.loyalty.rules.basket import Basket
 from services.loyalty.rules.window import Window
 from shared.events import Event, Fact
-from shared.events.ingest import Line, Order
 
 Points = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 Word = Annotated[str, msgspec.Meta(max_length=80)]
-
-
-class LineFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which lines count: of these kinds, of an included product or category where any is named, of no excluded one.
-
-    A product is named by its id, variant or SKU. Gift cards, shipping, tips and fees count only when asked for.
-    """
-
-    kinds: frozenset[str] = frozenset({"product"})
-    products: frozenset[str] = frozenset()
-    categories: frozenset[str] = frozenset()
-    without_products: frozenset[str] = frozenset()
-    without_categories: frozenset[str] = frozenset()
-
-    def of(self, order: Order) -> tuple[Line, ...]:
-        """The lines of an order that count."""
-        kinds = self.kinds
-        lines = [line for line in order.lines if line.kind in kinds]
-        if self.without_products or self.without_categories:
-            lines = [line for line in lines if not _named(line, self.without_products, self.without_categories)]
-        if self.products or self.categories:
-            lines = [line for line in lines if _named(line, self.products, self.categories)]
-        return tuple(lines)
-
-
-def _named(line: Line, products: frozenset[str], categories: frozenset[str]) -> bool:
-    """Whether a line is of one of these products or categories."""
-    if products and (line.product in products or line.variant in products or line.sku in products):
-        return True
-    return not categories.isdisjoint(line.categories)
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,9 +21,6 @@ class Cap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     points: Points | None = None
     times: Annotated[int, msgspec.Meta(ge=1, le=10**6)] | None = None
     per: Literal["day", "week", "month", "year", "ever"] = "ever"
-
-
-Base = Callable[[LineFilter], int]
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="rule"):
@@ -103,13 +70,13 @@ class OrderRule(Rule, frozen=True, kw_only=True):
     tiered: ClassVar[bool] = True
     basic: ClassVar[bool] = False
 
-    def points(self, order: Order, context: Context, base: Base) -> int:
-        """Points before the tier's multiplier, never negative; `base` gives what basic rules bring for some lines."""
+    def points(self, basket: Basket) -> int:
+        """Points before the tier's multiplier, never negative; of the order's lines only those that the basket has."""
         raise NotImplementedError
 
-    def why_nothing(self, order: Order) -> str:
+    def why_nothing(self, basket: Basket) -> str:
         """Why it brings nothing though its conditions hold."""
-        return "nothing_matches" if not order.lines else "below_one_step"
+        return "below_one_step" if basket.order.lines else "nothing_matches"
 
 
 class FactRule(Rule, frozen=True, kw_only=True):

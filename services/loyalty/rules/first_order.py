@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from services.loyalty.records import Context
-from services.loyalty.rules.base import Base, LineFilter, OrderRule, Points
-from shared.events.ingest import Order
+from services.loyalty.rules.base import OrderRule, Points
+from services.loyalty.rules.basket import Basket, LineFilter
 
 
 class FirstOrder(OrderRule, frozen=True, kw_only=True, tag="first_order"):
@@ -22,8 +22,8 @@ class FirstOrder(OrderRule, frozen=True, kw_only=True, tag="first_order"):
         """It must be the first one."""
         return super().failed(context) if context.first_order else "not_the_first_order"
 
-    def points(self, order: Order, context: Context, base: Base) -> int:
+    def points(self, basket: Basket) -> int:
         """All of it or nothing."""
-        del base
-        kept = sum([line.net - line.refunded for line in self.lines.of(order)])
-        return self.award if kept * context.numerator >= self.least * context.denominator else 0
+        context = basket.context
+        enough = basket.kept(self.lines) * context.numerator >= self.least * context.denominator
+        return self.award if enough else 0

@@ -4,9 +4,8 @@ from typing import Annotated
 
 import msgspec
 
-from services.loyalty.records import Context
-from services.loyalty.rules.base import Base, LineFilter, OrderRule
-from shared.events.ingest import Order
+from services.loyalty.rules.base import OrderRule
+from services.loyalty.rules.basket import Basket, LineFilter
 
 
 class Multiplier(OrderRule, frozen=True, kw_only=True, tag="multiplier"):
@@ -18,11 +17,10 @@ class Multiplier(OrderRule, frozen=True, kw_only=True, tag="multiplier"):
     percent: Annotated[int, msgspec.Meta(gt=100, le=10_000)]
     lines: LineFilter = msgspec.field(default_factory=LineFilter)
 
-    def points(self, order: Order, context: Context, base: Base) -> int:
+    def points(self, basket: Basket) -> int:
         """The basic points of the lines, times what the percentage is above 100, rounded down."""
-        del order, context
-        return base(self.lines) * (self.percent - 100) // 100
+        return basket.brought(self.lines) * (self.percent - 100) // 100
 
-    def why_nothing(self, order: Order) -> str:
+    def why_nothing(self, basket: Basket) -> str:
         """No line matches, or nothing basic was earned on them."""
-        return "nothing_to_multiply" if self.lines.of(order) else "nothing_matches"
+        return "nothing_to_multiply" if basket.has(self.lines) else "nothing_matches"

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from services.loyalty.records import Context
-from services.loyalty.rules.base import Base, LineFilter, OrderRule
+from services.loyalty.rules.base import OrderRule
+from services.loyalty.rules.basket import Basket, LineFilter
 from shared.events.ingest import Line, Order
 
 
@@ -26,26 +26,28 @@ class Spend(OrderRule, frozen=True, kw_only=True, tag="spend"):
 
     basic: ClassVar[bool] = True
 
-    def points(self, order: Order, context: Context, base: Base) -> int:
+    def points(self, basket: Basket) -> int:
         """Full steps of what was kept, times the award."""
-        del base
-        lines = self.lines.of(order)
-        if not lines:
-            return 0
+        rate, step = basket.context.numerator, self.per * basket.context.denominator
+        if self.rounding == "line":
+            return self.award * sum([max(0, amount) * rate // step for amount in self._amounts(basket)])
+        shared = basket.with_points and not self.points_paid
+        plain = not (shared or self.tax or self.before_discount)
+        kept = basket.kept(self.lines) if plain else sum(self._amounts(basket))
+        return self.award * (max(0, kept) * rate // step)
+
+    def why_nothing(self, basket: Basket) -> str:
+        """No line matches, or what was kept of them is less than one step."""
+        return "below_one_step" if basket.has(self.lines) else "nothing_matches"
+
+    def _amounts(self, basket: Basket) -> list[int]:
+        """What of each line counts."""
+        lines = basket.lines(self.lines)
         if self.tax or self.before_discount:
             amounts = [self._amount(line) for line in lines]
         else:
             amounts = [line.net - line.refunded for line in lines]
-        if not self.points_paid and order.tenders:
-            amounts = _cash_share(amounts, order)
-        step = self.per * context.denominator
-        if self.rounding == "line":
-            return self.award * sum(max(0, amount) * context.numerator // step for amount in amounts)
-        return self.award * (max(0, sum(amounts)) * context.numerator // step)
-
-    def why_nothing(self, order: Order) -> str:
-        """No line matches, or what was kept of them is less than one step."""
-        return "below_one_step" if self.lines.of(order) else "nothing_matches"
+        return _cash_share(amounts, basket.order) if basket.with_points and not self.points_paid else amounts
 
     def _amount(self, line: Line) -> int:
         """What of a line was kept: its net, with tax or before discount in the same share that was kept of the net."""
