@@ -160,7 +160,7 @@ def _booked(  # noqa: PLR0913, PLR0917 - a rating, what changes by it, and where
     else:
         lot = own or earning.lot_of(member, event.fact.order, rating, programme, desk.now)
         forgiven = min(rating.written_off, change)
-        done = ledger.earn(member, lot, change, replace(_cause(event, desk, "earn"), note=note), forgiven=forgiven)
+        done = ledger.earn(member, lot, change, _cause(event, desk, "earn", note), forgiven=forgiven)
     after = replace(desk.book(done), earned=member.earned + change)
     after = schedule.sooner(desk, desk.put_member(after), done.lots, programme)
     lost = done.on(WRITTEN_OFF)
@@ -265,7 +265,7 @@ def _told(member: Member, rating: Rating, change: int, available_at: datetime | 
     )
 
 
-def _cause(event: Event[OrderFact], desk: Desk, kind: Kind) -> Cause:
+def _cause(event: Event[OrderFact], desk: Desk, kind: Kind, note: Note | None = None) -> Cause:
     order = event.fact.order
     return Cause(
         transaction=new_id("txn"),
@@ -274,4 +274,5 @@ def _cause(event: Event[OrderFact], desk: Desk, kind: Kind) -> Cause:
         at=event.time,
         recorded=desk.now,
         revision=order.revision,
+        note=note,
     )

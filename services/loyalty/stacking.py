@@ -48,12 +48,12 @@ def planned(rules: Sequence[Rule]) -> Plan:
 def stacked(order: Order, context: Context, plan: Plan, most: int) -> Sum:
     """Points of an order by the rules of a plan in its context, at most `most`."""
     basket = Basket(order, context)
-    parts = {rule.name: _part(rule, basket) for rule in plan.basic}
+    parts = dict[str, Part]()
+    _judge(plan.basic, basket, parts)
     _one_of_each(plan.basic_groups, parts)
     if plan.others:
         basket.count([(rule.points, parts[rule.name].raw) for rule in plan.basic if parts[rule.name].points])
-        for rule in plan.others:
-            parts[rule.name] = _part(rule, basket)
+        _judge(plan.others, basket, parts)
         _one_of_each(plan.groups, parts)
     found = tuple([parts[name] for name in plan.names])
     return Sum(summed(found, context, plan, most), found)
@@ -79,16 +79,18 @@ def _groups(rules: Sequence[OrderRule]) -> Groups:
     return tuple(map(tuple, found.values()))
 
 
-def _part(rule: OrderRule, basket: Basket) -> Part:
+def _judge(rules: Sequence[OrderRule], basket: Basket, parts: dict[str, Part]) -> None:
+    """Enter what each of these rules brings, within its cap."""
     context = basket.context
-    failed = rule.failed(context)
-    if failed:
-        return Part(rule.name, 0, 0, failed)
-    raw = rule.points(basket)
-    if not raw:
-        return Part(rule.name, 0, 0, rule.why_nothing(basket))
-    room = raw if rule.cap is None else context.rooms.get(rule.name, raw)
-    return Part(rule.name, raw, raw) if raw <= room else Part(rule.name, room, raw, "capped")
+    for rule in rules:
+        name, why = rule.name, rule.failed(context)
+        raw = 0 if why else rule.points(basket)
+        if not raw:
+            parts[name] = Part(name, 0, 0, why or rule.why_nothing(basket))
+        elif rule.cap is not None and raw > (room := context.rooms.get(name, raw)):
+            parts[name] = Part(name, room, raw, "capped")
+        else:
+            parts[name] = Part(name, raw, raw)
 
 
 def _one_of_each(groups: Groups, parts: dict[str, Part]) -> None:

@@ -43,14 +43,13 @@ def _is_of(line: Line, products: frozenset[str], categories: frozenset[str]) -> 
     return not categories.isdisjoint(line.categories)
 
 
-Known = tuple[dict[LineFilter, int], dict[int, list[Line]], dict[int, int]]
 Points = Callable[["Basket"], int]
 
 
 class Basket:
-    """An order in the context of its rating, as rules see it; `order` is the whole one where they see only some lines.
+    """An order in the context of its rating, as rules see it: all its lines, or for a while some of them.
 
-    `with_points` says whether any of it was paid with points.
+    `order` is the whole one even then; `with_points` says whether any of it was paid with points.
     """
 
     __slots__ = (
@@ -66,12 +65,14 @@ class Basket:
         "with_points",
     )
 
-    def __init__(self, order: Order, context: Context, within: int = ALL, known: Known | None = None) -> None:
-        self.order, self.context, self._within = order, context, within
+    def __init__(self, order: Order, context: Context) -> None:
+        self.order, self.context = order, context
         self.with_points = bool(order.tenders) and any(tender.kind == "points" for tender in order.tenders)
-        self._choices, self._lines, self._kept = known or ({}, {}, {})
+        self._within = self._looked_at = ALL
+        self._choices: dict[LineFilter, int] = {}
+        self._lines: dict[int, list[Line]] = {}
+        self._kept: dict[int, int] = {}
         self._basic: Sequence[tuple[Points, int]] = ()
-        self._looked_at = 0
         self._brought: dict[int, int] = {}
 
     def has(self, which: LineFilter) -> bool:
@@ -95,17 +96,18 @@ class Basket:
         return kept
 
     def brought(self, which: LineFilter) -> int:
-        """What the basic rules that count bring for these lines, before the tier's multiplier."""
+        """What the basic rules that count bring for these lines, before the tier's multiplier; to them it is 0."""
         choice = self._choice(which) & self._looked_at
         points = self._brought.get(choice)
         if points is None:
-            some = Basket(self.order, self.context, choice, (self._choices, self._lines, self._kept))
-            points = self._brought[choice] = sum([points_of(some) for points_of, _ in self._basic])
+            self._within, self._brought[choice] = choice, 0
+            points = self._brought[choice] = sum([points_of(self) for points_of, _ in self._basic])
+            self._within = ALL
         return points
 
     def count(self, basic: Sequence[tuple[Points, int]]) -> None:
         """Know which basic rules count, and what each brings for the whole order: for all the lines it asked for."""
-        self._basic = basic
+        self._basic, self._looked_at = basic, 0
         for choice in self._choices.values():
             self._looked_at |= choice
         self._brought = {self._looked_at: sum([points for _, points in basic])}
