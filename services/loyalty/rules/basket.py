@@ -70,8 +70,8 @@ class Basket:
         self.with_points = bool(order.tenders) and any(tender.kind == "points" for tender in order.tenders)
         self._within = self._looked_at = ALL
         self._choices: dict[LineFilter, int] = {}
-        self._lines: dict[int, list[Line]] = {}
-        self._kept: dict[int, int] = {}
+        self._lines: dict[int, list[Line]] = {0: []}
+        self._kept = {0: 0}
         self._basic: Sequence[tuple[Points, int]] = ()
         self._brought: dict[int, int] = {}
 
@@ -92,7 +92,8 @@ class Basket:
         choice = self._choice(which)
         kept = self._kept.get(choice)
         if kept is None:
-            kept = self._kept[choice] = sum([line.net - line.refunded for line in self.lines(which)])
+            lines = enumerate(self.order.lines)
+            kept = self._kept[choice] = sum([line.net - line.refunded for n, line in lines if choice >> n & 1])
         return kept
 
     def brought(self, which: LineFilter) -> int:

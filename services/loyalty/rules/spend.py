@@ -1,9 +1,11 @@
 """Points for money spent."""
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from services.loyalty.records import Context
 from services.loyalty.rules.base import OrderRule
 from services.loyalty.rules.basket import Basket, LineFilter
 from shared.events.ingest import Line, Order
@@ -28,17 +30,19 @@ class Spend(OrderRule, frozen=True, kw_only=True, tag="spend"):
 
     def points(self, basket: Basket) -> int:
         """Full steps of what was kept, times the award."""
-        rate, step = basket.context.numerator, self.per * basket.context.denominator
-        if self.rounding == "line":
-            return self.award * sum([max(0, amount) * rate // step for amount in self._amounts(basket)])
-        shared = basket.with_points and not self.points_paid
-        plain = not (shared or self.tax or self.before_discount)
-        kept = basket.kept(self.lines) if plain else sum(self._amounts(basket))
-        return self.award * (max(0, kept) * rate // step)
+        if self.rounding == "line" or self.tax or self.before_discount or (basket.with_points and not self.points_paid):
+            amounts = self._amounts(basket)
+            return self._award(amounts if self.rounding == "line" else [sum(amounts)], basket.context)
+        kept, context = basket.kept(self.lines), basket.context
+        return self.award * (kept * context.numerator // (self.per * context.denominator)) if kept > 0 else 0
 
     def why_nothing(self, basket: Basket) -> str:
         """No line matches, or what was kept of them is less than one step."""
         return "below_one_step" if basket.has(self.lines) else "nothing_matches"
+
+    def _award(self, amounts: Sequence[int], context: Context) -> int:
+        step = self.per * context.denominator
+        return self.award * sum([max(0, amount) * context.numerator // step for amount in amounts])
 
     def _amounts(self, basket: Basket) -> list[int]:
         """What of each line counts."""
