@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.loyalty.records import Context
 from services.loyalty.rules import Cap, LineFilter, OrderRule
@@ -14,8 +15,10 @@ from services.loyalty.rules.multiplier import Multiplier
 from services.loyalty.rules.spend import Spend
 from services.loyalty.rules.window import Window
 from services.loyalty.stacking import Sum, planned, stacked
+from shared.events.ingest import Line, Tender
 from tests.loyalty.shop import line, order
 
+MOST = 10**12
 SHOES = LineFilter(categories=frozenset({"shoes"}))
 BASKET = (line(1_000, name="shoe", categories=("shoes",)), line(2_050, name="hat", categories=("hats",)))
 
@@ -26,7 +29,7 @@ def context(**found: Any) -> Context:
 
 
 def rated(*rules: OrderRule, **found: Any) -> Sum:
-    return stacked(order("1", *BASKET), context(**found), planned(rules), 10**12)
+    return stacked(order("1", *BASKET), context(**found), planned(rules), MOST)
 
 
 def told(found: Sum) -> dict[str, tuple[int, str]]:
@@ -134,7 +137,7 @@ def test_tax_and_discounts_count_only_when_asked_for_and_shrink_with_the_refund(
     half = order("1", line(1_000, refunded=500, tax=210, discount=500))
 
     def points(rule: Spend, bought: Any) -> int:
-        return stacked(bought, context(), planned((rule,)), 10**12).points
+        return stacked(bought, context(), planned((rule,)), MOST).points
 
     assert [points(rule, taxed) for rule in (Spend(), Spend(tax=True), Spend(before_discount=True))] == [10, 12, 15]
     assert [points(rule, half) for rule in (Spend(), Spend(tax=True), Spend(before_discount=True))] == [5, 6, 7]
@@ -160,6 +163,52 @@ def test_what_is_given_back_never_raises_what_an_order_earns(
             line(net, name=str(n), refunded=0 if kept else net * back // 100, categories=("shoes",) if shoe else ())
             for n, (net, back, shoe) in enumerate(amounts)
         ]
-        return stacked(order("1", *lines), found, planned(rules), 10**12).points
+        return stacked(order("1", *lines), found, planned(rules), MOST).points
 
     assert 0 <= points(kept=False) <= points(kept=True) <= room
+
+
+FILTERS = st.sampled_from(
+    [
+        LineFilter(),
+        SHOES,
+        LineFilter(without_categories=frozenset({"shoes"})),
+        LineFilter(kinds=frozenset({"product", "shipping"})),
+        LineFilter(products=frozenset({"p1"}), kinds=frozenset({"shipping"})),
+    ]
+)
+SPENDS = st.builds(
+    Spend,
+    per=st.sampled_from([1, 70, 300]),
+    lines=FILTERS,
+    rounding=st.sampled_from(["order", "line"]),
+    points_paid=st.booleans(),
+    tax=st.booleans(),
+)
+LINES = st.builds(
+    line,
+    st.integers(0, 5_000),
+    product=st.sampled_from(["p1", "p2"]),
+    kind=st.sampled_from(["product", "shipping"]),
+    categories=st.sampled_from([(), ("shoes",), ("hats",)]),
+    tax=st.integers(0, 500),
+)
+
+
+@given(
+    st.lists(LINES, max_size=5),
+    st.lists(SPENDS, min_size=1, max_size=3),
+    st.lists(FILTERS, min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_a_multiplier_multiplies_what_an_order_of_only_its_lines_would_earn(
+    lines: list[Line], spends: list[Spend], filters: list[LineFilter], paid_with_points: bool
+) -> None:
+    tenders = (Tender(kind="points", amount=500), Tender(kind="cash", amount=1_000)) if paid_with_points else ()
+    basic = tuple(replace(spend, name=f"basic {n}") for n, spend in enumerate(spends))
+    doubled = tuple(Multiplier(name=f"double {n}", percent=200, lines=which) for n, which in enumerate(filters))
+    parts = told(stacked(order("1", *lines, tenders=tenders), context(), planned(basic + doubled), MOST))
+    for rule in doubled:
+        some = [one for n, one in enumerate(lines) if rule.lines.choice(lines) >> n & 1]
+        alone = stacked(order("1", *some, tenders=tenders), context(), planned(basic), MOST)
+        assert parts[rule.name][0] == alone.points
