@@ -126,7 +126,7 @@ class KafkaBus:
             max_poll_interval_ms=120_000,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=250,
             metadata_max_age_ms=30_000,
         )
         try:
