@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 
 from shared.characters import asks_with_nul
 from shared.direct import DirectRoute
+from shared.observe import traceparent
 from shared.tracing import TRACING, requested
 from shared.web import problem
 
@@ -45,6 +47,7 @@ class Front:
                 await problem(400, "malformed", "the path or query holds a NUL")(scope, receive, send)
                 return
             path = scope["path"]
+            _known_by_trace(scope)
             if scope["method"] == "POST" and path in self._direct:
                 await self._direct[path](self._app, scope, receive, send)
                 return
@@ -55,3 +58,10 @@ class Front:
                 await handler(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _known_by_trace(scope: Any) -> None:
+    """Have whatever is logged while a request is answered name the trace that its caller named."""
+    given = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+    if given:
+        structlog.contextvars.bind_contextvars(trace=traceparent(given.decode("latin-1")))

@@ -1,16 +1,20 @@
 """The caller's trace context goes along: from the request to its fact on the bus and to what is told because of it."""
 
+import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
+import structlog
+from fastapi import FastAPI
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from services.ingest.service import ingest
 from services.loyalty.service import loyalty
 from shared.bus.base import Record
+from shared.front import Front
 from shared.observe import traceparent
 from tests.builders import paid
 from tests.conftest import IN_ONE_MODE
@@ -60,6 +64,19 @@ async def test_what_is_parked_is_found_in_the_log_by_its_trace(world: World, til
         await world.publish(replace(paid(number="13"), trace=ONE))
         await world.settle()
     assert [line["trace"] for line in lines if line["event"] == "parked"] == [ONE]
+
+
+async def test_what_is_logged_while_a_request_is_answered_names_its_trace() -> None:
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        structlog.get_logger().error("something is wrong")
+
+    front = Front(cast(FastAPI, app), {"/hot": app}, {}, {})
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        for path, trace in (("/hot", ONE), ("/other", OTHER), ("/other", "")):
+            headers = [(b"traceparent", trace.encode())] if trace else []
+            scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+            await asyncio.create_task(front(scope, None, None))  # each request is a task of its own
+    assert [line.get("trace", "") for line in lines] == [ONE, OTHER, ""]
 
 
 @pytest.mark.parametrize(
