@@ -1,8 +1,10 @@
 """Each table is written by one module; where a second one writes, it is named here with its reason."""
 
 import ast
+import gc
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,12 +24,19 @@ SEVERAL = {
 }
 
 
-def _modules() -> Iterator[tuple[str, str, ast.Module]]:
+@cache
+def _modules() -> list[tuple[str, str, ast.Module]]:
     """(service, module, tree) of every module of every service, migrations aside."""
-    for path in sorted((ROOT / "services").glob("*/**/*.py")):
-        service = path.relative_to(ROOT / "services").parts[0]
-        if "migrations" not in path.parts:
-            yield service, path.stem, ast.parse(path.read_text())
+    found = []
+    gc.disable()  # CPython 3.11 loses count of its depth when a collection parses in the middle of a parse
+    try:
+        for path in sorted((ROOT / "services").glob("*/**/*.py")):
+            if "migrations" not in path.parts:
+                service = path.relative_to(ROOT / "services").parts[0]
+                found.append((service, path.stem, ast.parse(path.read_text())))
+    finally:
+        gc.enable()
+    return found
 
 
 def _names(tree: ast.Module) -> dict[str, str]:

@@ -163,7 +163,7 @@ class Drama:
         self._is_not_hollow(books)
         expected = undisturbed(self.trade.seed, self.trade.customers, tuple(moments), self.trade.households)
         found = self.inside.canon()
-        for part in ("orders", "wallets", "ledger", "sides", "scores"):
+        for part in ("orders", "ledger", "wallets", "sides", "scores"):
             assert getattr(found, part) == getattr(expected, part), part
         self._mails_are_sent_once(found, expected)
         assert traces(self.house.settings, self.trade.forgotten) == []
