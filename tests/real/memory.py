@@ -35,5 +35,6 @@ def _has_room() -> bool:
     return (
         "TMPDIR" not in os.environ
         and os.access(SHARED_MEMORY, os.W_OK)
+        and not os.statvfs(SHARED_MEMORY).f_flag & os.ST_NOEXEC  # PostgreSQL's programs may have to be copied there
         and shutil.disk_usage(SHARED_MEMORY).free > ROOM_BYTES
     )
